@@ -1,0 +1,405 @@
+//! Vector clocks with exceptions: what a node holds of a space, in a few bytes a writer.
+//!
+//! For every writer a clock keeps the ranges of sequences that are held. Nearly always that is one range from 1: the
+//! contiguous prefix. Ranges beyond it are the exceptions that lost or reordered frames leave for a while.
+//!
+//! Clocks form a join-semilattice under [`Clock::merge`]: commutative, `a ∪ b = b ∪ a`; associative,
+//! `(a ∪ b) ∪ c = a ∪ (b ∪ c)`; idempotent, `a ∪ a = a`. [`Clock::compare`] is the order of that lattice.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, de::Error as _};
+
+use super::dot::{Dot, Sequence, Writer};
+
+/// Most writers (node incarnations) in one clock.
+pub const WRITERS_MAX: usize = 4096;
+/// Most ranges a single writer may have: one prefix and its exceptions.
+pub const RANGES_MAX: usize = 1024;
+/// Most bytes of an encoded clock.
+pub const CLOCK_LEN_MAX: usize = 512 * 1024;
+
+/// How two clocks relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Causality {
+    /// Both hold the same.
+    Equal,
+    /// The left one holds strictly less.
+    Before,
+    /// The left one holds strictly more.
+    After,
+    /// Each holds something that the other lacks.
+    Concurrent,
+}
+
+/// Sequences of one writer: disjoint ranges that do not touch, ascending, as start → last (both inclusive, from 1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Ranges(BTreeMap<u64, u64>);
+
+impl Ranges {
+    fn contains(&self, sequence: u64) -> bool {
+        self.0
+            .range(..=sequence)
+            .next_back()
+            .is_some_and(|(_, last)| *last >= sequence)
+    }
+
+    /// Adds `start..=last`, joining what overlaps or touches.
+    fn insert(&mut self, mut start: u64, mut last: u64) {
+        if let Some((before, before_last)) = self.0.range(..=start).next_back()
+            && before_last.saturating_add(1) >= start
+        {
+            if *before_last >= last {
+                return;
+            }
+            start = *before;
+        }
+        let reach = last.saturating_add(1);
+        while let Some((&next, &next_last)) = self.0.range(start..=reach.max(start)).next() {
+            self.0.remove(&next);
+            last = last.max(next_last);
+            if next_last > reach {
+                break;
+            }
+        }
+        self.0.insert(start, last);
+    }
+
+    /// Takes `sequence` out.
+    fn remove(&mut self, sequence: u64) {
+        let Some((&start, &last)) = self.0.range(..=sequence).next_back() else {
+            return;
+        };
+        if last < sequence {
+            return;
+        }
+        self.0.remove(&start);
+        if start < sequence {
+            self.0.insert(start, sequence - 1);
+        }
+        if sequence < last {
+            self.0.insert(sequence + 1, last);
+        }
+    }
+
+    fn includes(&self, other: &Self) -> bool {
+        other.0.iter().all(|(start, last)| {
+            self.0
+                .range(..=start)
+                .next_back()
+                .is_some_and(|(_, own_last)| own_last >= last)
+        })
+    }
+}
+
+/// A set of dots, kept small. See the module's head.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Clock(BTreeMap<Writer, Ranges>);
+
+impl Clock {
+    /// Holds nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says whether the dot is held.
+    pub fn contains(&self, dot: Dot) -> bool {
+        self.0
+            .get(&dot.writer)
+            .is_some_and(|ranges| ranges.contains(dot.sequence.0))
+    }
+
+    /// Adds one dot. A dot with sequence 0 names nothing and is ignored.
+    pub fn insert(&mut self, dot: Dot) {
+        self.insert_range(dot.writer, dot.sequence, dot.sequence);
+    }
+
+    /// Adds all dots of `writer` from `first` to `last`, both included, up to [`Sequence::MAX`].
+    pub fn insert_range(&mut self, writer: Writer, first: Sequence, last: Sequence) {
+        let (first, last) = (first.0.max(1), last.min(Sequence::MAX).0);
+        if first <= last {
+            self.0.entry(writer).or_default().insert(first, last);
+        }
+    }
+
+    /// Takes one dot out.
+    pub fn remove(&mut self, dot: Dot) {
+        if let Some(ranges) = self.0.get_mut(&dot.writer) {
+            ranges.remove(dot.sequence.0);
+            if ranges.0.is_empty() {
+                self.0.remove(&dot.writer);
+            }
+        }
+    }
+
+    /// The union. See the laws at the module's head.
+    pub fn merge(&mut self, other: &Self) {
+        for (writer, ranges) in &other.0 {
+            let own = self.0.entry(*writer).or_default();
+            for (start, last) in &ranges.0 {
+                own.insert(*start, *last);
+            }
+        }
+    }
+
+    /// Says whether every dot of `other` is held here.
+    pub fn includes(&self, other: &Self) -> bool {
+        other
+            .0
+            .iter()
+            .all(|(writer, ranges)| self.0.get(writer).is_some_and(|own| own.includes(ranges)))
+    }
+
+    /// How this clock relates to `other`.
+    pub fn compare(&self, other: &Self) -> Causality {
+        match (self.includes(other), other.includes(self)) {
+            (true, true) => Causality::Equal,
+            (false, true) => Causality::Before,
+            (true, false) => Causality::After,
+            (false, false) => Causality::Concurrent,
+        }
+    }
+
+    /// The greatest sequence held of `writer`, exceptions included; 0 when nothing is.
+    pub fn last(&self, writer: Writer) -> Sequence {
+        Sequence(
+            self.0
+                .get(&writer)
+                .and_then(|ranges| ranges.0.last_key_value())
+                .map_or(0, |(_, last)| *last),
+        )
+    }
+
+    /// The contiguous prefix: all sequences from 1 to this one are held.
+    pub fn prefix(&self, writer: Writer) -> Sequence {
+        Sequence(
+            self.0
+                .get(&writer)
+                .and_then(|ranges| ranges.0.get(&1))
+                .copied()
+                .unwrap_or(0),
+        )
+    }
+
+    /// Every range that is held: writer, first and last sequence, ascending.
+    pub fn ranges(&self) -> impl Iterator<Item = (Writer, Sequence, Sequence)> + '_ {
+        self.0.iter().flat_map(|(writer, ranges)| {
+            ranges
+                .0
+                .iter()
+                .map(|(start, last)| (*writer, Sequence(*start), Sequence(*last)))
+        })
+    }
+
+    /// The ranges that this clock holds and `other` lacks, ascending.
+    pub fn missing_in(&self, other: &Self) -> Vec<(Writer, Sequence, Sequence)> {
+        let empty = Ranges::default();
+        let mut missing = Vec::new();
+        for (writer, ranges) in &self.0 {
+            let theirs = other.0.get(writer).unwrap_or(&empty);
+            for (&start, &last) in &ranges.0 {
+                let mut next = start;
+                let before = theirs.0.range(..=start).next_back();
+                let overlapping = before.into_iter().chain(
+                    theirs
+                        .0
+                        .range((std::ops::Bound::Excluded(start), std::ops::Bound::Included(last))),
+                );
+                for (&their_start, &their_last) in overlapping {
+                    if their_start > next {
+                        missing.push((*writer, Sequence(next), Sequence(their_start - 1)));
+                    }
+                    next = next.max(their_last.saturating_add(1));
+                }
+                if next <= last {
+                    missing.push((*writer, Sequence(next), Sequence(last)));
+                }
+            }
+        }
+        missing
+    }
+
+    /// The writers of which something is held.
+    pub fn writers(&self) -> impl Iterator<Item = Writer> + '_ {
+        self.0.keys().copied()
+    }
+
+    /// Says whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<Dot> for Clock {
+    fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
+        let mut clock = Self::new();
+        for dot in dots {
+            clock.insert(dot);
+        }
+        clock
+    }
+}
+
+/// On the wire: `[[writer, [gap, length, gap, length, …]], …]`, writers ascending. `gap` counts the sequences between
+/// the end of the range before (0 for the first) and this range's start, less one; `length` the sequences, less one.
+type WireClock = Vec<(Writer, Vec<u64>)>;
+
+impl Serialize for Clock {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(writer, ranges)| {
+            let mut numbers = Vec::with_capacity(ranges.0.len() * 2);
+            let mut end = 0;
+            for (start, last) in &ranges.0 {
+                numbers.push(start - end - 1);
+                numbers.push(last - start);
+                end = *last;
+            }
+            (*writer, numbers)
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Clock {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = WireClock::deserialize(deserializer)?;
+        if wire.len() > WRITERS_MAX {
+            return Err(D::Error::custom("too many writers in a clock"));
+        }
+        let mut clock = BTreeMap::new();
+        for (writer, numbers) in wire {
+            if numbers.is_empty() || numbers.len() % 2 != 0 || numbers.len() > RANGES_MAX * 2 {
+                return Err(D::Error::custom("a writer's ranges come in pairs"));
+            }
+            let mut ranges = BTreeMap::new();
+            let mut end = 0u64;
+            for pair in numbers.chunks_exact(2) {
+                let overflow = || D::Error::custom("a sequence beyond the greatest");
+                if pair[0] == 0 && end != 0 {
+                    return Err(D::Error::custom("two ranges that touch are one"));
+                }
+                let start = end
+                    .checked_add(pair[0])
+                    .and_then(|n| n.checked_add(1))
+                    .ok_or_else(overflow)?;
+                end = start
+                    .checked_add(pair[1])
+                    .filter(|end| *end <= Sequence::MAX.0)
+                    .ok_or_else(overflow)?;
+                ranges.insert(start, end);
+            }
+            if clock.insert(writer, Ranges(ranges)).is_some() {
+                return Err(D::Error::custom("a writer stands twice in a clock"));
+            }
+        }
+        Ok(Self(clock))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::model::codec::{decode, encode};
+    use crate::model::{Incarnation, NodeId};
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    pub(crate) fn dot(node: u8, sequence: u64) -> Dot {
+        let writer = Writer {
+            node: NodeId([node; 32]),
+            incarnation: Incarnation(u64::from(node) * 3),
+        };
+        Dot {
+            writer,
+            sequence: Sequence(sequence),
+        }
+    }
+
+    fn dots() -> impl Strategy<Value = BTreeSet<Dot>> {
+        prop::collection::btree_set(
+            (0u8..4, 1u64..24).prop_map(|(node, sequence)| dot(node, sequence)),
+            0..40,
+        )
+    }
+
+    fn clock(dots: &BTreeSet<Dot>) -> Clock {
+        dots.iter().copied().collect()
+    }
+
+    fn expand(ranges: impl IntoIterator<Item = (Writer, Sequence, Sequence)>) -> BTreeSet<Dot> {
+        ranges
+            .into_iter()
+            .flat_map(|(writer, first, last)| {
+                (first.0..=last.0).map(move |sequence| Dot {
+                    writer,
+                    sequence: Sequence(sequence),
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_prefix_stops_at_the_first_gap() {
+        let clock: Clock = [dot(1, 1), dot(1, 2), dot(1, 4)].into_iter().collect();
+        assert_eq!(clock.prefix(dot(1, 1).writer), Sequence(2));
+        assert_eq!(clock.last(dot(1, 1).writer), Sequence(4));
+        assert_eq!(clock.prefix(dot(2, 1).writer), Sequence(0));
+    }
+
+    #[test]
+    fn the_greatest_sequence_is_no_trap() {
+        let mut clock = Clock::new();
+        clock.insert(dot(1, Sequence::MAX.0));
+        clock.insert(dot(1, u64::MAX));
+        clock.insert_range(dot(1, 1).writer, Sequence(0), Sequence(u64::MAX));
+        assert_eq!(clock.ranges().count(), 1);
+        assert!(clock.missing_in(&clock).is_empty());
+        assert_eq!(decode::<Clock>(&encode(&clock), CLOCK_LEN_MAX), Ok(clock));
+    }
+
+    proptest! {
+        #[test]
+        fn a_clock_is_the_set_of_its_dots(a in dots(), b in dots(), probe in (0u8..4, 0u64..26)) {
+            let (ca, cb) = (clock(&a), clock(&b));
+            prop_assert_eq!(ca.contains(dot(probe.0, probe.1)), a.contains(&dot(probe.0, probe.1)));
+            prop_assert_eq!(expand(ca.ranges()), a.clone());
+            prop_assert_eq!(expand(ca.missing_in(&cb)), a.difference(&b).copied().collect::<BTreeSet<_>>());
+            let mut less = ca.clone();
+            for dot in &b { less.remove(*dot); }
+            prop_assert_eq!(less, a.difference(&b).copied().collect::<Clock>());
+        }
+
+        #[test]
+        fn merge_is_a_join(a in dots(), b in dots(), c in dots()) {
+            let join = |x: &Clock, y: &Clock| { let mut z = x.clone(); z.merge(y); z };
+            let (a, b, c) = (clock(&a), clock(&b), clock(&c));
+            prop_assert_eq!(join(&a, &b), join(&b, &a));
+            prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
+            prop_assert_eq!(join(&a, &a), a.clone());
+            prop_assert!(join(&a, &b).includes(&a));
+        }
+
+        #[test]
+        fn compare_agrees_with_contains(a in dots(), b in dots()) {
+            let expected = match (b.is_subset(&a), a.is_subset(&b)) {
+                (true, true) => Causality::Equal,
+                (true, false) => Causality::After,
+                (false, true) => Causality::Before,
+                (false, false) => Causality::Concurrent,
+            };
+            prop_assert_eq!(clock(&a).compare(&clock(&b)), expected);
+        }
+
+        #[test]
+        fn clocks_round_trip(a in dots()) {
+            let clock = clock(&a);
+            prop_assert_eq!(decode::<Clock>(&encode(&clock), CLOCK_LEN_MAX), Ok(clock));
+        }
+
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(clock) = decode::<Clock>(&bytes, CLOCK_LEN_MAX) {
+                prop_assert_eq!(encode(&clock), bytes);
+            }
+        }
+    }
+}

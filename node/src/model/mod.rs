@@ -1,0 +1,24 @@
+//! Plain data: who, where, when, and what was seen. No I/O, no clock, no randomness of its own.
+//!
+//! Foreign bytes and texts are parsed into these types, which cannot be wrong; every length has a bound. Whatever is
+//! signed has exactly one encoding ([`codec`]).
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod bytes32;
+mod clock;
+pub mod codec;
+mod dot;
+mod hash;
+mod identity;
+mod path;
+mod time;
+
+pub use bytes32::ParseIdError;
+pub use clock::{CLOCK_LEN_MAX, Causality, Clock, RANGES_MAX, WRITERS_MAX};
+pub use dot::{Dot, Incarnation, Sequence, Writer};
+pub use hash::Hash;
+pub use identity::{BadSignature, KeyPair, NodeId, OwnerId, Signature, verify};
+pub use path::{
+    Category, DocumentPath, FolderPath, NAME_LEN_MAX, PATH_DEPTH_MAX, PATH_LEN_MAX, PathError, check_name,
+};
+pub use time::{HybridClock, HybridTime, Instant, Now, WallTime};

@@ -1,0 +1,1 @@
+//! How Cairn's frames travel, and nothing of what they mean.
