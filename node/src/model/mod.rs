@@ -7,7 +7,10 @@
 mod bytes32;
 mod clock;
 pub mod codec;
+mod context;
 mod dot;
+mod entry;
+mod etag;
 mod hash;
 mod identity;
 mod path;
@@ -15,7 +18,13 @@ mod time;
 
 pub use bytes32::ParseIdError;
 pub use clock::{CLOCK_LEN_MAX, Causality, Clock, RANGES_MAX, WRITERS_MAX};
+pub use context::{CONTEXT_WRITERS_MAX, Context};
 pub use dot::{Dot, Incarnation, Sequence, Writer};
+pub use entry::{
+    CONTENT_TYPE_LEN_MAX, Change, Content, DOCUMENT_LEN_MAX, ENTRY_LEN_MAX, Entry, EntryError, Operation,
+    Payload,
+};
+pub use etag::ETag;
 pub use hash::Hash;
 pub use identity::{BadSignature, KeyPair, NodeId, OwnerId, Signature, verify};
 pub use path::{
