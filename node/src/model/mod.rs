@@ -11,6 +11,7 @@ mod context;
 mod dot;
 mod entry;
 mod etag;
+mod grant;
 mod hash;
 mod identity;
 mod path;
@@ -25,6 +26,10 @@ pub use entry::{
     Payload,
 };
 pub use etag::ETag;
+pub use grant::{
+    CHAIN_LEN_MAX, Capabilities, GRANT_LEN_MAX, GRANT_NAME_LEN_MAX, Grant, GrantError, MEMBERS_MAX,
+    Membership, Revocation,
+};
 pub use hash::Hash;
 pub use identity::{BadSignature, KeyPair, NodeId, OwnerId, Signature, verify};
 pub use path::{
