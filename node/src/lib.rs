@@ -1,5 +1,7 @@
 //! A storage node for people who cannot count on a server, or on a network.
 //!
-//! [`model`] is where everything stands on: identities, paths, dots and vector clocks, as plain data.
+//! [`model`] is what everything stands on: identities, paths, entries, dots and vector clocks, as plain data.
+//! [`store`] keeps it: ordered tables, changed in transactions that are on disk when they say so.
 
 pub mod model;
+pub mod store;

@@ -1,0 +1,202 @@
+//! The store on disk: one redb file, two-phase commit.
+//!
+//! redb checks its own pages only when it repairs a file, so every value carries a checksum of its own: the first
+//! [`CHECK_LEN`] bytes of the BLAKE3 hash over table, key and value, in front of the value. A value that does not match
+//! is named and never returned.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::{KEY_LEN_MAX, ReadTransaction, Store, StoreError, Table, Visit, WriteTransaction};
+
+/// Bytes of checksum in front of every value.
+const CHECK_LEN: usize = 8;
+/// Bytes of redb's page cache. A node must idle in little memory on a Raspberry Pi.
+const CACHE_LEN: usize = 8 * 1024 * 1024;
+
+/// A store in one file. Clones share it.
+#[derive(Clone)]
+pub struct RedbStore(Arc<Database>);
+
+impl RedbStore {
+    /// Opens the file, or makes it. Repairs it where the last process ended in the middle of a commit.
+    ///
+    /// Fails with [`StoreError::InUse`] when another process has it open.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::with(Database::builder().set_cache_size(CACHE_LEN).create(path))
+    }
+
+    /// Opens a store on any storage: crash tests bring one that records and forgets.
+    pub fn open_backend(backend: impl redb::StorageBackend) -> Result<Self, StoreError> {
+        Self::with(
+            Database::builder()
+                .set_cache_size(CACHE_LEN)
+                .create_with_backend(backend),
+        )
+    }
+
+    fn with(database: Result<Database, redb::DatabaseError>) -> Result<Self, StoreError> {
+        let store = Self(Arc::new(database.map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse,
+            other => failed(other),
+        })?));
+        // Readers of a table that was never made would fail: all are made here.
+        let read = store.0.begin_read().map_err(failed)?;
+        if Table::ALL
+            .iter()
+            .any(|table| read.open_table(definition(*table)).is_err())
+        {
+            let write = begin_write(&store.0)?;
+            for table in Table::ALL {
+                write.open_table(definition(table)).map_err(failed)?;
+            }
+            write.commit().map_err(failed)?;
+        }
+        Ok(store)
+    }
+}
+
+impl std::fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RedbStore")
+    }
+}
+
+impl Store for RedbStore {
+    type Read = RedbRead;
+    type Write = RedbWrite;
+
+    fn read(&self) -> Result<RedbRead, StoreError> {
+        self.0.begin_read().map(RedbRead).map_err(failed)
+    }
+
+    fn write(&self) -> Result<RedbWrite, StoreError> {
+        begin_write(&self.0).map(RedbWrite)
+    }
+}
+
+/// A state of a [`RedbStore`].
+pub struct RedbRead(redb::ReadTransaction);
+
+/// Changes to a [`RedbStore`].
+pub struct RedbWrite(redb::WriteTransaction);
+
+fn begin_write(database: &Database) -> Result<redb::WriteTransaction, StoreError> {
+    let mut write = database.begin_write().map_err(failed)?;
+    write.set_durability(Durability::Immediate).map_err(failed)?;
+    write.set_two_phase_commit(true);
+    Ok(write)
+}
+
+const fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(table.name())
+}
+
+fn failed(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Database(error.to_string())
+}
+
+fn check(table: Table, key: &[u8], value: &[u8]) -> [u8; CHECK_LEN] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(table.name().as_bytes());
+    hasher.update(&(key.len() as u64).to_le_bytes());
+    hasher.update(key);
+    hasher.update(value);
+    let mut check = [0; CHECK_LEN];
+    hasher.finalize_xof().fill(&mut check);
+    check
+}
+
+fn checked<'a>(table: Table, key: &[u8], stored: &'a [u8]) -> Result<&'a [u8], StoreError> {
+    match stored.split_first_chunk::<CHECK_LEN>() {
+        Some((expected, value)) if *expected == check(table, key, value) => Ok(value),
+        _ => Err(StoreError::Corrupted {
+            table: table.name(),
+            key: data_encoding::HEXLOWER.encode(key),
+        }),
+    }
+}
+
+fn get(
+    opened: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    table: Table,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(stored) = opened.get(key).map_err(failed)? else {
+        return Ok(None);
+    };
+    checked(table, key, stored.value()).map(|value| Some(value.to_vec()))
+}
+
+fn scan(
+    opened: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    table: Table,
+    from: &[u8],
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    for row in opened.range(from..).map_err(failed)? {
+        let (key, stored) = row.map_err(failed)?;
+        let value = checked(table, key.value(), stored.value())?;
+        if visit(key.value(), value) == ControlFlow::Break(()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl ReadTransaction for RedbRead {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        get(&self.0.open_table(definition(table)).map_err(failed)?, table, key)
+    }
+
+    fn scan(&self, table: Table, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        scan(
+            &self.0.open_table(definition(table)).map_err(failed)?,
+            table,
+            from,
+            visit,
+        )
+    }
+}
+
+impl ReadTransaction for RedbWrite {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        get(&self.0.open_table(definition(table)).map_err(failed)?, table, key)
+    }
+
+    fn scan(&self, table: Table, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        scan(
+            &self.0.open_table(definition(table)).map_err(failed)?,
+            table,
+            from,
+            visit,
+        )
+    }
+}
+
+impl WriteTransaction for RedbWrite {
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        if key.len() > KEY_LEN_MAX {
+            return Err(StoreError::KeyTooLong);
+        }
+        let mut stored = Vec::with_capacity(CHECK_LEN + value.len());
+        stored.extend_from_slice(&check(table, key, value));
+        stored.extend_from_slice(value);
+        let mut opened = self.0.open_table(definition(table)).map_err(failed)?;
+        opened.insert(key, stored.as_slice()).map_err(failed)?;
+        Ok(())
+    }
+
+    fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
+        let mut opened = self.0.open_table(definition(table)).map_err(failed)?;
+        let removed = opened.remove(key).map_err(failed)?;
+        Ok(removed.is_some())
+    }
+
+    fn commit(self) -> Result<(), StoreError> {
+        self.0.commit().map_err(failed)
+    }
+}
