@@ -4,4 +4,5 @@
 //! [`store`] keeps it: ordered tables, changed in transactions that are on disk when they say so.
 
 pub mod model;
+pub mod space;
 pub mod store;

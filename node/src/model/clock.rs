@@ -15,7 +15,7 @@ use super::dot::{Dot, Sequence, Writer};
 /// Most writers (node incarnations) in one clock.
 pub const WRITERS_MAX: usize = 4096;
 /// Most ranges a single writer may have: one prefix and its exceptions.
-pub const RANGES_MAX: usize = 1024;
+pub const RANGES_MAX: usize = 65_536;
 /// Most bytes of an encoded clock.
 pub const CLOCK_LEN_MAX: usize = 512 * 1024;
 

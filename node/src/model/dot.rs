@@ -14,7 +14,7 @@ use super::identity::NodeId;
 pub struct Incarnation(pub u64);
 
 /// The place of a change among all of its writer, from 1 without gaps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sequence(pub u64);
 

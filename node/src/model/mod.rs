@@ -14,6 +14,7 @@ mod etag;
 mod grant;
 mod hash;
 mod identity;
+mod manifest;
 mod path;
 mod time;
 
@@ -32,6 +33,7 @@ pub use grant::{
 };
 pub use hash::Hash;
 pub use identity::{BadSignature, KeyPair, NodeId, OwnerId, Signature, verify};
+pub use manifest::{CHUNK_LEN_MAX, ChunkRef, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest, ManifestError};
 pub use path::{
     Category, DocumentPath, FolderPath, NAME_LEN_MAX, PATH_DEPTH_MAX, PATH_LEN_MAX, PathError, check_name,
 };
