@@ -3,6 +3,7 @@
 //! [`model`] is what everything stands on: identities, paths, entries, dots and vector clocks, as plain data.
 //! [`store`] keeps it: ordered tables, changed in transactions that are on disk when they say so.
 
+pub mod mesh;
 pub mod model;
 pub mod space;
 pub mod store;

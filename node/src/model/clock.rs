@@ -65,20 +65,25 @@ impl Ranges {
         self.0.insert(start, last);
     }
 
-    /// Takes `sequence` out.
-    fn remove(&mut self, sequence: u64) {
-        let Some((&start, &last)) = self.0.range(..=sequence).next_back() else {
-            return;
-        };
-        if last < sequence {
-            return;
-        }
-        self.0.remove(&start);
-        if start < sequence {
-            self.0.insert(start, sequence - 1);
-        }
-        if sequence < last {
-            self.0.insert(sequence + 1, last);
+    /// Takes `first..=last` out.
+    fn remove(&mut self, first: u64, last: u64) {
+        let before = self.0.range(..first).next_back().map(|(start, _)| *start);
+        let touched: Vec<(u64, u64)> = before
+            .into_iter()
+            .chain(self.0.range(first..=last.max(first)).map(|(start, _)| *start))
+            .filter_map(|start| self.0.get_key_value(&start).map(|(start, end)| (*start, *end)))
+            .collect();
+        for (start, end) in touched {
+            if end < first {
+                continue;
+            }
+            self.0.remove(&start);
+            if start < first {
+                self.0.insert(start, first - 1);
+            }
+            if end > last {
+                self.0.insert(last + 1, end);
+            }
         }
     }
 
@@ -124,12 +129,26 @@ impl Clock {
 
     /// Takes one dot out.
     pub fn remove(&mut self, dot: Dot) {
-        if let Some(ranges) = self.0.get_mut(&dot.writer) {
-            ranges.remove(dot.sequence.0);
+        self.remove_range(dot.writer, dot.sequence, dot.sequence);
+    }
+
+    /// Takes all dots of `writer` from `first` to `last` out.
+    pub fn remove_range(&mut self, writer: Writer, first: Sequence, last: Sequence) {
+        if let Some(ranges) = self.0.get_mut(&writer) {
+            ranges.remove(first.0, last.0);
             if ranges.0.is_empty() {
-                self.0.remove(&dot.writer);
+                self.0.remove(&writer);
             }
         }
+    }
+
+    /// The dots that both hold.
+    pub fn intersection(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        for (writer, first, last) in self.missing_in(other) {
+            both.remove_range(writer, first, last);
+        }
+        both
     }
 
     /// The union. See the laws at the module's head.
@@ -335,6 +354,20 @@ pub(crate) mod tests {
                 })
             })
             .collect()
+    }
+
+    #[test]
+    fn ranges_are_cut_out() {
+        let all: Clock = (1..=10).map(|n| dot(1, n)).collect();
+        let mut clock = all.clone();
+        clock.remove(dot(1, 3));
+        clock.remove_range(dot(1, 1).writer, Sequence(5), Sequence(7));
+        let left: Clock = [1, 2, 4, 8, 9, 10].map(|n| dot(1, n)).into_iter().collect();
+        assert_eq!(clock, left);
+        assert_eq!(all.intersection(&left), left);
+        assert_eq!(left.intersection(&all), left);
+        clock.remove_range(dot(1, 1).writer, Sequence(1), Sequence(99));
+        assert!(clock.is_empty());
     }
 
     #[test]

@@ -44,6 +44,17 @@ impl Context {
         }
     }
 
+    /// Forgets the oldest incarnations beyond `writers_max`. A copy of a document that old, should it turn up, will
+    /// show as a sibling instead of vanishing.
+    pub fn shorten(&mut self, writers_max: usize) {
+        while self.0.len() > writers_max {
+            let oldest = self.0.keys().copied().min_by_key(|writer| writer.incarnation);
+            if let Some(oldest) = oldest {
+                self.0.remove(&oldest);
+            }
+        }
+    }
+
     /// Writers in it.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -7,11 +7,20 @@
 use serde::{Deserialize, Serialize};
 
 use super::identity::NodeId;
+use super::time::WallTime;
 
-/// One life of a node's disk: drawn at random, so that two clones of one disk never share one.
+/// One life of a node's disk: the second it began (34 bits) and a random part (30 bits), so that two clones of one
+/// disk do not share one, and the older of two can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Incarnation(pub u64);
+
+impl Incarnation {
+    /// A new life that begins at `wall`, told from others of the same second by `random`.
+    pub fn new(wall: WallTime, random: u32) -> Self {
+        Self((wall.0 / 1000) << 30 | u64::from(random >> 2))
+    }
+}
 
 /// The place of a change among all of its writer, from 1 without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

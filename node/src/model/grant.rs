@@ -47,7 +47,8 @@ impl Capabilities {
         self.0 & other.0 == other.0
     }
 
-    fn is_invite(self) -> bool {
+    /// Says whether this is an invite's one-time key.
+    pub fn is_invite(self) -> bool {
         self.0 & 16 != 0
     }
 

@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::{Head, SpaceError, View, chunk_refs, folder, keys};
-use crate::model::{Content, Dot, Entry, Hash, Manifest, Payload};
+use crate::model::{Content, DocumentPath, Dot, Entry, Hash, Manifest, Payload};
 use crate::store::{Table, WriteTransaction};
 
 /// What came of an entry.
@@ -89,32 +89,27 @@ pub fn apply(
         }
     }
 
-    let mut new = old.clone();
-    for gone in new.extract(|head| entry.supersedes(head.dot)) {
-        drop_head(tx, &gone, &mut applied.released)?;
-        applied.replaced.push(gone.dot);
-    }
-    new.insert(Head::of(entry));
     applied.live = true;
-
     let key = keys::dot(entry.dot());
     tx.put(Table::Entries, &key, &entry.encode())?;
     if let Some(bytes) = attachment {
         tx.put(Table::Inline, &key, bytes)?;
+    }
+    if entry.content().is_none() {
+        tx.put(Table::Tombstones, &key, &[])?;
     }
     if let Some(content) = entry.content() {
         for (hash, len) in chunks(content, manifest) {
             applied.pending |= !chunk_refs::retain(tx, &hash, len, chunks_here)?;
         }
     }
-    // A chunk that was just released by the old version and listed again by the new one stays.
-    let mut kept = Vec::new();
-    for hash in applied.released.drain(..) {
-        if chunk_refs::chunk_record(tx, &hash)?.is_none() {
-            kept.push(hash);
-        }
+    // After the new version's chunks were counted: those that both list stay where they are.
+    let mut new = old.clone();
+    for gone in new.extract(|head| entry.supersedes(head.dot)) {
+        drop_head(tx, &gone, &mut applied.released)?;
+        applied.replaced.push(gone.dot);
     }
-    applied.released = kept;
+    new.insert(Head::of(entry));
     if applied.pending {
         tx.put(Table::Pending, &key, &[])?;
     }
@@ -126,7 +121,7 @@ pub fn apply(
 /// that a peer knows to be superseded by something since collected. Gives the chunks that may go.
 fn drop_heads(
     tx: &mut impl WriteTransaction,
-    path: &crate::model::DocumentPath,
+    path: &DocumentPath,
     gone: impl FnMut(&Head) -> bool,
 ) -> Result<Vec<Hash>, SpaceError> {
     let old = Document::load(tx, path)?;
@@ -137,6 +132,17 @@ fn drop_heads(
     }
     store_document(tx, path, &old, &new)?;
     Ok(released)
+}
+
+/// Notes that chunks of the live entry `dot` are not here (or that all are).
+pub fn mark_pending(tx: &mut impl WriteTransaction, dot: Dot, pending: bool) -> Result<(), SpaceError> {
+    let key = keys::dot(dot);
+    if pending {
+        tx.put(Table::Pending, &key, &[])?;
+    } else {
+        tx.delete(Table::Pending, &key)?;
+    }
+    Ok(())
 }
 
 /// Forgets the tombstone `dot`. Says whether it was there.
@@ -177,12 +183,13 @@ fn drop_head(
     tx.delete(Table::Entries, &key)?;
     tx.delete(Table::Inline, &key)?;
     tx.delete(Table::Pending, &key)?;
+    tx.delete(Table::Tombstones, &key)?;
     Ok(())
 }
 
 fn store_document(
     tx: &mut impl WriteTransaction,
-    path: &crate::model::DocumentPath,
+    path: &DocumentPath,
     old: &Document,
     new: &Document,
 ) -> Result<(), SpaceError> {

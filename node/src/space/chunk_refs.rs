@@ -34,7 +34,10 @@ impl From<ChunkRecord> for (u64, u32, bool) {
 }
 
 /// The record of a chunk; `None` when no live entry lists it.
-pub fn chunk_record(tx: &impl ReadTransaction, hash: &Hash) -> Result<Option<ChunkRecord>, SpaceError> {
+pub fn chunk_record(
+    tx: &(impl ReadTransaction + ?Sized),
+    hash: &Hash,
+) -> Result<Option<ChunkRecord>, SpaceError> {
     let Some(bytes) = tx.get(Table::Chunks, &hash.0)? else {
         return Ok(None);
     };

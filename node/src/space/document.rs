@@ -62,7 +62,7 @@ pub struct Stored<'a> {
 
 impl Document {
     /// Loads the document at `path`; one without heads when nothing was ever there, or its tombstone is collected.
-    pub fn load(tx: &impl ReadTransaction, path: &DocumentPath) -> Result<Self, SpaceError> {
+    pub fn load(tx: &(impl ReadTransaction + ?Sized), path: &DocumentPath) -> Result<Self, SpaceError> {
         match tx.get(Table::Heads, &keys::document(path))? {
             Some(bytes) => Self::decode(&bytes),
             None => Ok(Self::default()),

@@ -87,7 +87,7 @@ impl From<Folder> for (FolderVersion, u64, u64) {
 
 impl Folder {
     /// Loads the folder at `path`; an empty one when no document lies below.
-    pub fn load(tx: &impl ReadTransaction, path: &FolderPath) -> Result<Self, SpaceError> {
+    pub fn load(tx: &(impl ReadTransaction + ?Sized), path: &FolderPath) -> Result<Self, SpaceError> {
         match tx.get(Table::Folders, &keys::folder(path))? {
             Some(bytes) => Self::decode(&bytes),
             None => Ok(Self::default()),

@@ -20,7 +20,7 @@ pub mod records;
 mod tests;
 mod view;
 
-pub use apply::{Applied, BadAttachment, apply, attach, collect_tombstone, remove_superseded};
+pub use apply::{Applied, BadAttachment, apply, attach, collect_tombstone, mark_pending, remove_superseded};
 pub use chunk_refs::{ChunkRecord, chunk_record, mark_present};
 pub use document::{Document, Head, Stored};
 pub use folder::{Folder, FolderVersion};

@@ -88,7 +88,7 @@ impl Record {
 
 /// Loads a value; `None` when it was never stored.
 pub fn load<V: Serialize + DeserializeOwned>(
-    tx: &impl ReadTransaction,
+    tx: &(impl ReadTransaction + ?Sized),
     record: Record,
 ) -> Result<Option<V>, SpaceError> {
     decode(Table::Meta, tx.get(Table::Meta, record.key())?)
@@ -104,12 +104,12 @@ pub fn store<V: Serialize>(
 }
 
 /// Loads the membership of a space.
-pub fn membership(tx: &impl ReadTransaction) -> Result<Option<Membership>, SpaceError> {
+pub fn membership(tx: &(impl ReadTransaction + ?Sized)) -> Result<Option<Membership>, SpaceError> {
     load(tx, Record::Membership)
 }
 
 /// What is remembered of `node`.
-pub fn peer(tx: &impl ReadTransaction, node: NodeId) -> Result<Option<PeerRecord>, SpaceError> {
+pub fn peer(tx: &(impl ReadTransaction + ?Sized), node: NodeId) -> Result<Option<PeerRecord>, SpaceError> {
     decode(Table::Peers, tx.get(Table::Peers, &node.0)?)
 }
 

@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 
 use super::{Document, Folder, Head, SpaceError, keys};
 use crate::model::{
-    Clock, Content, DocumentPath, Dot, Entry, FolderPath, Manifest, Payload, Sequence, Writer,
+    Clock, Content, DocumentPath, Dot, Entry, FolderPath, Hash, Manifest, Payload, Sequence, Writer,
 };
 use crate::store::{ReadTransaction, Table};
 
 /// One state of a space, through any transaction.
-pub struct View<'a, T>(pub &'a T);
+pub struct View<'a, T: ?Sized>(pub &'a T);
 
 /// One line of a folder's listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct MissingEntry {
     pub attachment: Option<Vec<u8>>,
 }
 
-impl<T: ReadTransaction> View<'_, T> {
+impl<T: ReadTransaction + ?Sized> View<'_, T> {
     /// The document at `path`.
     pub fn document(&self, path: &DocumentPath) -> Result<Document, SpaceError> {
         Document::load(self.0, path)
@@ -94,10 +94,19 @@ impl<T: ReadTransaction> View<'_, T> {
 
     /// Dots whose payload is not here yet, ascending, from `from` on, at most `limit`.
     pub fn pending(&self, from: Option<Dot>, limit: usize) -> Result<Vec<Dot>, SpaceError> {
+        self.dots(Table::Pending, from, limit)
+    }
+
+    /// Dots of the tombstones that were not collected yet, likewise.
+    pub fn tombstones(&self, from: Option<Dot>, limit: usize) -> Result<Vec<Dot>, SpaceError> {
+        self.dots(Table::Tombstones, from, limit)
+    }
+
+    fn dots(&self, table: Table, from: Option<Dot>, limit: usize) -> Result<Vec<Dot>, SpaceError> {
         let mut dots = Vec::new();
         let start = from.map(|dot| keys::dot(dot).to_vec()).unwrap_or_default();
         if limit > 0 {
-            self.0.scan(Table::Pending, &start, &mut |key, _| {
+            self.0.scan(table, &start, &mut |key, _| {
                 dots.extend(keys::parse_dot(key));
                 flow(dots.len() < limit)
             })?;
@@ -251,6 +260,35 @@ impl<T: ReadTransaction> View<'_, T> {
             }
         }
         Ok(scanned)
+    }
+
+    /// The live entries whose payload has the chunk in it. Looks through all: for repair alone.
+    pub fn listing_chunk(&self, chunk: &Hash) -> Result<Vec<Dot>, SpaceError> {
+        let mut found = Vec::new();
+        let mut result = Ok(());
+        self.0.scan(Table::Entries, &[], &mut |key, value| {
+            let (Some(dot), Ok(entry)) = (keys::parse_dot(key), Entry::decode_trusted(value)) else {
+                return ControlFlow::Continue(());
+            };
+            let lists = match entry.content() {
+                Some(content) if content.payload == Payload::Chunk => Ok(content.hash == *chunk),
+                Some(content) => self.manifest(dot, content).map(|manifest| {
+                    manifest.is_some_and(|manifest| manifest.chunks().iter().any(|own| own.hash == *chunk))
+                }),
+                None => Ok(false),
+            };
+            match lists {
+                Ok(true) => found.push(dot),
+                Ok(false) => {}
+                Err(error) => {
+                    result = Err(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        result?;
+        Ok(found)
     }
 
     /// The dots of all live entries.

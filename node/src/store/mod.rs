@@ -34,8 +34,8 @@ pub enum Table {
     Chunks,
     /// Documents whose payload is not here yet, by dot.
     Pending,
-    /// Own changes that peers have not acknowledged yet, by dot.
-    Queue,
+    /// Live tombstones, by dot.
+    Tombstones,
     /// What each peer has acknowledged, by node.
     Peers,
     /// Single values by name: clock, membership, incarnation, version of the layout.
@@ -53,7 +53,7 @@ impl Table {
         Self::Inline,
         Self::Chunks,
         Self::Pending,
-        Self::Queue,
+        Self::Tombstones,
         Self::Peers,
         Self::Meta,
         Self::Tokens,
@@ -68,7 +68,7 @@ impl Table {
             Self::Inline => "inline",
             Self::Chunks => "chunks",
             Self::Pending => "pending",
-            Self::Queue => "queue",
+            Self::Tombstones => "tombstones",
             Self::Peers => "peers",
             Self::Meta => "meta",
             Self::Tokens => "tokens",

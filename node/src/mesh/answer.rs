@@ -1,0 +1,200 @@
+//! The answering side of a sync, which keeps no state for it.
+
+use std::ops::ControlFlow;
+
+use super::engine::{Engine, Result};
+use super::{
+    Action, BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, FRAME_LEN_MAX, LinkId, LinkProfile, LiveSet,
+    Message, StorageError, SyncRequest,
+};
+use crate::model::{Clock, Dot, Hash, codec};
+use crate::space::{MissingEntry, chunk_record};
+use crate::store::Store;
+
+/// A batch is closed when it has this many bytes: large enough to fill a link, small enough to be handled at once.
+const BATCH_LEN: usize = 1024 * 1024;
+/// And on a slow link after this many, so that clocks do not outweigh entries.
+const BATCH_LEN_MIN: usize = 4 * 1024;
+/// What a frame needs beside its entries: clocks and heads.
+const FRAME_RESERVE: usize = 96 * 1024;
+/// Longest live set that is sent, in bytes.
+const LIVE_LEN_MAX: usize = 1024 * 1024;
+
+/// Entries on their way into one message.
+struct Batch {
+    entries: Vec<CarriedEntry>,
+    len: usize,
+    /// The batch is closed at this length.
+    len_max: usize,
+}
+
+impl Batch {
+    /// A batch for a link: about a second's worth on a slow one.
+    fn on(profile: Option<LinkProfile>) -> Self {
+        let second = profile
+            .and_then(|profile| profile.bit_rate_bps)
+            .and_then(|bps| usize::try_from(bps / 8).ok());
+        let len_max = second.map_or(BATCH_LEN, |bytes| bytes.clamp(BATCH_LEN_MIN, BATCH_LEN));
+        Self {
+            entries: Vec::new(),
+            len: 0,
+            len_max,
+        }
+    }
+
+    /// Says whether the entry still fits; a batch of one always does.
+    fn fits(&self, missing: &MissingEntry) -> bool {
+        let len = missing.entry.len() + missing.attachment.as_ref().map_or(0, Vec::len) + 16;
+        self.entries.is_empty()
+            || self.entries.len() < BATCH_ENTRIES_MAX
+                && self.len < self.len_max
+                && self.len + len <= FRAME_LEN_MAX - FRAME_RESERVE
+    }
+
+    fn add(&mut self, missing: MissingEntry) {
+        self.len += missing.entry.len() + missing.attachment.as_ref().map_or(0, Vec::len) + 16;
+        self.entries.push(CarriedEntry {
+            entry: missing.entry,
+            attachment: missing.attachment,
+        });
+    }
+}
+
+impl<S: Store> Engine<S> {
+    pub(super) fn answer(&mut self, link: LinkId, request: &SyncRequest) -> Result<()> {
+        self.check_own_writer(&request.clock);
+        let profile = self.links.get(link).map(|state| state.profile);
+        let mut batch = Batch::on(profile);
+        let scanned = self.view(|view| {
+            view.missing(&self.held, &request.clock, &mut |missing| {
+                if !batch.fits(&missing) {
+                    return ControlFlow::Break(());
+                }
+                batch.add(missing);
+                ControlFlow::Continue(())
+            })
+        })?;
+        let mut reached = request.clock.clone();
+        reached.merge(&scanned);
+        let done = reached.includes(&self.held);
+        let live = if done && !request.clock.is_empty() && !request.clock.includes(&self.collected) {
+            let dots = self.view(|view| view.live())?;
+            Some(LiveSet {
+                clock: self.held.clone(),
+                dots,
+            })
+        } else {
+            None
+        };
+        if live
+            .as_ref()
+            .is_some_and(|live| codec::encode(live).len() > LIVE_LEN_MAX)
+        {
+            self.refuse_on(link, "too far apart: start this peer anew, by an invite".into());
+            return Ok(());
+        }
+        let changes = Changes {
+            session: Some(request.session),
+            entries: batch.entries,
+            scanned,
+            done,
+            live,
+        };
+        self.send_durable(link, &Message::Changes(changes));
+        Ok(())
+    }
+
+    /// Sends what may hold changes that are not committed yet: they must not be seen before.
+    fn send_durable(&mut self, link: LinkId, message: &Message) {
+        let action = Action::Send {
+            link,
+            lane: super::link::lane(message),
+            frame: message.encode(),
+        };
+        if self.needs_commit() {
+            self.after_commit(action);
+        } else {
+            self.actions.push_back(action);
+        }
+    }
+
+    /// After a commit: sends this node's own new changes to every granted neighbour that lacks them.
+    pub(super) fn push_fresh(&mut self) -> Result<()> {
+        let fresh = std::mem::take(&mut self.fresh);
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        for link in self.links.granted() {
+            let Some(state) = self.links.get_mut(link) else {
+                continue;
+            };
+            let profile = Some(state.profile);
+            let lacking: Vec<Dot> = fresh
+                .iter()
+                .filter(|dot| !state.known.contains(**dot))
+                .copied()
+                .collect();
+            for dot in &lacking {
+                state.known.insert(*dot);
+            }
+            let mut batch = Batch::on(profile);
+            let mut scanned = Clock::new();
+            for dot in lacking {
+                let missing = self.view(|view| {
+                    let Some(entry) = view.entry(dot)? else {
+                        return Ok(None);
+                    };
+                    Ok(Some(MissingEntry {
+                        dot,
+                        entry: entry.encode(),
+                        attachment: view.attachment(dot)?,
+                    }))
+                })?;
+                // Superseded within the same commit: its successor is in the list.
+                let Some(missing) = missing else { continue };
+                if !batch.fits(&missing) {
+                    self.push(
+                        link,
+                        std::mem::replace(&mut batch, Batch::on(profile)),
+                        std::mem::take(&mut scanned),
+                    );
+                }
+                scanned.insert(dot);
+                batch.add(missing);
+            }
+            if !batch.entries.is_empty() {
+                self.push(link, batch, scanned);
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, link: LinkId, batch: Batch, scanned: Clock) {
+        let changes = Changes {
+            session: None,
+            entries: batch.entries,
+            scanned,
+            done: false,
+            live: None,
+        };
+        self.send(link, &Message::Changes(changes));
+    }
+
+    /// Sends a chunk to a granted node, if a live entry of the space lists it.
+    pub(super) fn serve(&mut self, link: LinkId, chunk: Hash) -> Result<()> {
+        let here = self
+            .view(|view| chunk_record(view.0, &chunk))?
+            .is_some_and(|record| record.present);
+        if here {
+            self.actions.push_back(Action::Serve { link, chunk });
+        } else {
+            let error = StorageError {
+                code: ErrorCode::NotFound,
+                chunk: Some(chunk),
+                reason: "this chunk is not here".into(),
+            };
+            self.send(link, &Message::StorageError(error));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,373 @@
+//! The engine: its state, and the way through it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::fetch::Fetcher;
+use super::link::Links;
+use super::pull::Puller;
+use super::{Acknowledgement, Action, Event, LinkId, Message, Report};
+use crate::model::{
+    Clock, Dot, HybridClock, Incarnation, Instant, KeyPair, Membership, NodeId, Now, OwnerId, Sequence,
+    WallTime, Writer,
+};
+use crate::space::records::{self, OwnWriter, PeerRecord, Record};
+use crate::space::{SpaceError, View};
+use crate::store::{ReadTransaction, Store, StoreError, WriteTransaction};
+
+/// What a node is told at its start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The device's key.
+    pub key: KeyPair,
+    /// Whose space.
+    pub owner: OwnerId,
+    /// The members that are known from outside the store: the grants that made this node one of them.
+    pub membership: Membership,
+    /// It is proven that the store is this node's latest: the incarnation may go on. Else the next write begins a
+    /// new one.
+    pub continues: bool,
+    /// Bytes that the documents may take together.
+    pub quota_bytes: Option<u64>,
+    /// How often a node announces itself when nothing happens.
+    pub announce_interval: Duration,
+    /// Tombstones are kept at least this long after all holders have them.
+    pub tombstone_age_min: Duration,
+}
+
+impl Config {
+    /// How often a node announces itself on links that cost nothing.
+    pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(30);
+    /// Long enough that a user sees what was deleted, and a backup of yesterday meets the tombstone itself.
+    pub const TOMBSTONE_AGE_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
+}
+
+/// What ends an engine: its store failed. Whatever was not committed is undone; open the store again.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct EngineError(#[from] SpaceError);
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        Self(error.into())
+    }
+}
+
+pub(super) type Result<T> = std::result::Result<T, EngineError>;
+
+/// Peers' acknowledgements and similar are written this long after they came, or with the next change.
+const LAZY_FLUSH_AFTER: Duration = Duration::from_secs(5);
+
+/// One node of the mesh: knows its space, its peers and what each still lacks. Touches nothing but its store.
+///
+/// Call [`handle`](Self::handle) for what happens, and take actions until [`poll_action`](Self::poll_action) gives
+/// `None`. Some actions wait for [`commit`](Self::commit): call it when no event waits, or enough were handled, and
+/// take actions again. Then sleep, but not past [`poll_timeout`](Self::poll_timeout). `now` never goes backwards.
+/// After an error the engine is of no use any more.
+pub struct Engine<S: Store> {
+    pub(super) config: Config,
+    pub(super) node: NodeId,
+    store: S,
+    tx: Option<S::Write>,
+    pub(super) rng: ChaCha8Rng,
+    /// Told to others in greetings, so that twins are found.
+    pub(super) instance: u64,
+    pub(super) membership: Membership,
+    pub(super) own: OwnWriter,
+    pub(super) clock_of_writes: HybridClock,
+    /// Dots that are held or known to be superseded.
+    pub(super) held: Clock,
+    /// Dots of live entries whose payload is not complete.
+    pub(super) pending: BTreeSet<Dot>,
+    /// For each writer everything up to its last collected tombstone.
+    pub(super) collected: Clock,
+    pub(super) peers: BTreeMap<NodeId, PeerRecord>,
+    /// The newest acknowledgement of each other node, to be passed on.
+    pub(super) acknowledgements: BTreeMap<NodeId, Acknowledgement>,
+    pub(super) acknowledgement_clock: HybridClock,
+    pub(super) refusals: BTreeMap<NodeId, String>,
+    pub(super) links: Links,
+    pub(super) puller: Puller,
+    pub(super) fetcher: Fetcher,
+    /// Own entries made since the last commit.
+    pub(super) fresh: Vec<Dot>,
+    pub(super) twin: bool,
+    /// What must be written with the next commit.
+    pub(super) changed: Changed,
+    pub(super) actions: VecDeque<Action>,
+    after_commit: Vec<Action>,
+    pub(super) next_tombstones: Instant,
+}
+
+/// What differs from the store.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub(super) held: bool,
+    pub(super) own: bool,
+    pub(super) membership: bool,
+    pub(super) collected: bool,
+    /// Peers whose records differ; not urgent.
+    pub(super) peers: BTreeSet<NodeId>,
+    pub(super) peers_since: Option<Instant>,
+}
+
+impl<S: Store> Engine<S> {
+    /// Takes up where the store left off. `seed` makes everything that is random in this run.
+    pub fn new(config: Config, store: S, seed: [u8; 32]) -> Result<Self> {
+        let read = store.read()?;
+        let mut membership = records::membership(&read)?.unwrap_or_else(|| Membership::new(config.owner));
+        let mut changed = Changed::default();
+        for grant in config.membership.grants() {
+            changed.membership |= membership.add_grant(grant.clone()).unwrap_or(false);
+        }
+        for revocation in config.membership.revocations() {
+            changed.membership |= membership.add_revocation(revocation.clone()).unwrap_or(false);
+        }
+        let own: OwnWriter = records::load(&read, Record::OwnWriter)?.unwrap_or_default();
+        let held = records::load(&read, Record::Clock)?.unwrap_or_default();
+        let collected = records::load(&read, Record::Collected)?.unwrap_or_default();
+        let pending = View(&read).pending(None, usize::MAX)?.into_iter().collect();
+        let node = config.key.node_id();
+        let mut peers = BTreeMap::new();
+        for grant in membership.grants() {
+            if let Some(record) = records::peer(&read, grant.subject)? {
+                peers.insert(grant.subject, record);
+            }
+        }
+        drop(read);
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let own = if config.continues {
+            own
+        } else {
+            OwnWriter {
+                incarnation: None,
+                ..own
+            }
+        };
+        Ok(Self {
+            node,
+            store,
+            tx: None,
+            instance: rng.next_u64(),
+            rng,
+            membership,
+            own,
+            clock_of_writes: HybridClock::starting_after(own.time),
+            held,
+            pending,
+            collected,
+            peers,
+            acknowledgements: BTreeMap::new(),
+            acknowledgement_clock: HybridClock::default(),
+            refusals: BTreeMap::new(),
+            links: Links::default(),
+            puller: Puller::default(),
+            fetcher: Fetcher::default(),
+            fresh: Vec::new(),
+            twin: false,
+            changed,
+            actions: VecDeque::new(),
+            after_commit: Vec::new(),
+            next_tombstones: Instant(0),
+            config,
+        })
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, now: Now, event: Event) -> Result<()> {
+        match event {
+            Event::LinkUp { link, peer, profile } => self.link_up(now, link, peer, profile),
+            Event::LinkDown { link } => self.link_down(now, link)?,
+            Event::Frame { link, frame } => self.frame(now, link, &frame)?,
+            Event::ChunkReceived { link, chunk } => self.chunk_received(now, link, chunk)?,
+            Event::ChunkStored { chunk } => self.chunk_stored(now, chunk)?,
+            Event::ChunkFailed { chunk } => self.chunk_failed(now, chunk),
+            Event::ChunkLost { chunk } => self.chunk_lost(now, chunk)?,
+            Event::Command { request, command } => self.command(now, request, *command)?,
+            Event::Timer => {}
+        }
+        self.timers(now)
+    }
+
+    /// Says whether something waits for [`commit`](Self::commit).
+    pub fn needs_commit(&self) -> bool {
+        self.tx.is_some()
+            || !self.after_commit.is_empty()
+            || self.changed.held
+            || self.changed.own
+            || self.changed.membership
+            || self.changed.collected
+    }
+
+    /// Makes everything durable that was handled, and releases the actions that waited for it.
+    pub fn commit(&mut self, now: Now) -> Result<()> {
+        let dirty = self.changed.held
+            || self.changed.own
+            || self.changed.membership
+            || self.changed.collected
+            || !self.changed.peers.is_empty();
+        if dirty {
+            self.store_records()?;
+        }
+        if let Some(tx) = self.tx.take() {
+            tx.commit()?;
+        }
+        self.actions.extend(self.after_commit.drain(..));
+        self.push_fresh()?;
+        self.acknowledge(now);
+        Ok(())
+    }
+
+    fn store_records(&mut self) -> Result<()> {
+        let changed = std::mem::take(&mut self.changed);
+        self.own.time = self.clock_of_writes.last();
+        let (own, held) = (self.own, self.held.clone());
+        let membership = changed.membership.then(|| self.membership.clone());
+        let collected = changed.collected.then(|| self.collected.clone());
+        let peers: Vec<_> = changed
+            .peers
+            .iter()
+            .filter_map(|node| Some((*node, self.peers.get(node)?.clone())))
+            .collect();
+        let tx = self.tx()?;
+        if changed.own {
+            records::store(tx, Record::OwnWriter, &own)?;
+        }
+        if changed.held {
+            records::store(tx, Record::Clock, &held)?;
+        }
+        if let Some(membership) = membership {
+            records::store(tx, Record::Membership, &membership)?;
+        }
+        if let Some(collected) = collected {
+            records::store(tx, Record::Collected, &collected)?;
+        }
+        for (node, record) in peers {
+            records::store_peer(tx, node, &record)?;
+        }
+        Ok(())
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to come back with [`Event::Timer`] at the latest, if nothing else happens.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [
+            self.links.next_announcement(),
+            self.puller.timeout(),
+            self.fetcher.timeout(),
+            self.changed
+                .peers_since
+                .map(|since| since.after(LAZY_FLUSH_AFTER)),
+            self.tombstones_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn timers(&mut self, now: Now) -> Result<()> {
+        self.announce_when_due(now);
+        self.pull_when_due(now)?;
+        self.fetch_when_due(now)?;
+        self.collect_when_due(now)?;
+        if self
+            .changed
+            .peers_since
+            .is_some_and(|since| now.instant >= since.after(LAZY_FLUSH_AFTER))
+        {
+            self.store_records()?;
+        }
+        Ok(())
+    }
+
+    /// What the store says of this node's own writing, whether or not it may go on with it.
+    pub fn own_writer_on_disk(store: &S) -> Result<OwnWriter> {
+        Ok(records::load(&store.read()?, Record::OwnWriter)?.unwrap_or_default())
+    }
+
+    /// This node's writer and how far it has come: what its register outside of the store keeps.
+    pub fn own_writer(&self) -> OwnWriter {
+        self.own
+    }
+
+    /// What this node holds.
+    pub fn clock(&self) -> &Clock {
+        &self.held
+    }
+
+    /// The members of the space.
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// The open transaction; begins one.
+    pub(super) fn tx(&mut self) -> Result<&mut S::Write> {
+        let tx = match self.tx.take() {
+            Some(tx) => tx,
+            None => self.store.write()?,
+        };
+        Ok(self.tx.insert(tx))
+    }
+
+    /// Everything that was handled so far.
+    pub(super) fn view<T>(
+        &self,
+        read: impl FnOnce(View<'_, dyn ReadTransaction + '_>) -> std::result::Result<T, SpaceError>,
+    ) -> Result<T> {
+        match &self.tx {
+            Some(tx) => Ok(read(View(tx))?),
+            None => Ok(read(View(&self.store.read()?))?),
+        }
+    }
+
+    pub(super) fn send(&mut self, link: LinkId, message: &Message) {
+        let lane = super::link::lane(message);
+        self.actions.push_back(Action::Send {
+            link,
+            lane,
+            frame: message.encode(),
+        });
+    }
+
+    /// Does `action` once everything handled so far is durable.
+    pub(super) fn after_commit(&mut self, action: Action) {
+        self.after_commit.push(action);
+    }
+
+    pub(super) fn report(&mut self, report: Report) {
+        self.actions.push_back(Action::Report(report));
+    }
+
+    /// The clock of what is here in full, payloads included.
+    pub(super) fn complete(&self) -> Clock {
+        let mut complete = self.held.clone();
+        for dot in &self.pending {
+            complete.remove(*dot);
+        }
+        complete
+    }
+
+    /// The writer as which this node makes its next change; begins a new incarnation where it must.
+    pub(super) fn writer(&mut self, wall: WallTime) -> Writer {
+        let incarnation = match self.own.incarnation {
+            Some(incarnation) => incarnation,
+            None => {
+                let incarnation = Incarnation::new(wall, self.rng.next_u32());
+                self.own.incarnation = Some(incarnation);
+                self.own.last = Sequence(0);
+                incarnation
+            }
+        };
+        Writer {
+            node: self.node,
+            incarnation,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What goes into the engine and what comes out.
+
+use super::command::{Command, CommandResult};
+use crate::model::{DocumentPath, Hash, NodeId};
+
+/// A link, as its driver numbers them. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// A request of a user, as its driver numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What the engine needs to know of a link. It adapts by this and never by a transport's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkProfile {
+    /// Longest frame, in bytes.
+    pub frame_len_max: usize,
+    /// Bits per second, when known.
+    pub bit_rate_bps: Option<u64>,
+}
+
+/// Frames of a lower lane go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Greetings, requests, acknowledgements.
+    Control,
+    /// Entries.
+    Entries,
+    /// Small payloads.
+    Small,
+    /// Chunks.
+    Bulk,
+}
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A link came up; its transport has proven who is at the other end.
+    LinkUp {
+        /// The new link.
+        link: LinkId,
+        /// Who is there.
+        peer: NodeId,
+        /// What it can carry.
+        profile: LinkProfile,
+    },
+    /// A link is gone.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// A frame came in.
+    Frame {
+        /// On which link.
+        link: LinkId,
+        /// Its bytes.
+        frame: Vec<u8>,
+    },
+    /// A chunk that was asked for arrived and its hash was checked. It may not be on disk yet.
+    ChunkReceived {
+        /// On which link.
+        link: LinkId,
+        /// Which.
+        chunk: Hash,
+    },
+    /// A chunk is on disk: a crash will not take it.
+    ChunkStored {
+        /// Which.
+        chunk: Hash,
+    },
+    /// A chunk could not be written: the disk is full or failing.
+    ChunkFailed {
+        /// Which.
+        chunk: Hash,
+    },
+    /// A chunk's file is missing, or its bytes are not what they were.
+    ChunkLost {
+        /// Which.
+        chunk: Hash,
+    },
+    /// A user asks for something.
+    Command {
+        /// The reply will carry it.
+        request: RequestId,
+        /// What.
+        command: Box<Command>,
+    },
+    /// The time that `poll_timeout` named has come.
+    Timer,
+}
+
+/// Something to do. Each carries all that is needed to do it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Send a frame. It may be dropped when the link is full: the protocol asks again.
+    Send {
+        /// Where.
+        link: LinkId,
+        /// How urgent.
+        lane: Lane,
+        /// The bytes.
+        frame: Vec<u8>,
+    },
+    /// Ask for a chunk: send the frame, and accept this chunk from this link, of at most `len` bytes.
+    Fetch {
+        /// Where.
+        link: LinkId,
+        /// Which.
+        chunk: Hash,
+        /// How long it is.
+        len: u32,
+        /// The request.
+        frame: Vec<u8>,
+    },
+    /// Read a chunk and send it as a `storage_response`, or say `storage_error` when it is not here.
+    Serve {
+        /// To whom.
+        link: LinkId,
+        /// Which.
+        chunk: Hash,
+    },
+    /// Close a link.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// For the log and the other side.
+        reason: String,
+        /// The peer broke the rules: slow it down.
+        penalise: bool,
+    },
+    /// Answer a user.
+    Reply {
+        /// The request that this answers.
+        request: RequestId,
+        /// How it ended.
+        result: CommandResult,
+    },
+    /// No live entry lists these chunks any more: their files may go, unless someone pinned them.
+    Release(Vec<Hash>),
+    /// Spread an announcement wherever a transport can gossip.
+    Announce(Vec<u8>),
+    /// Something that a person may want to know.
+    Report(Report),
+}
+
+/// News for the log and for whoever watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// A node of the space is linked and granted.
+    PeerJoined(NodeId),
+    /// A node was admitted that was not known before.
+    MemberAdded(NodeId, String),
+    /// A node was shut out.
+    MemberRevoked(NodeId),
+    /// A peer sent something that breaks the rules.
+    Refused {
+        /// Who.
+        peer: NodeId,
+        /// What.
+        reason: String,
+    },
+    /// Another live process uses this node's key.
+    TwinOfOurs,
+    /// Two live processes use a peer's key.
+    TwinOfPeer(NodeId),
+    /// Peers had seen changes of ours that this disk does not hold: it is an older copy. A new incarnation begins.
+    RolledBack,
+    /// A document's payload is complete.
+    PayloadComplete(DocumentPath),
+    /// A document has concurrent versions now.
+    Conflict(DocumentPath),
+}

@@ -1,0 +1,387 @@
+//! Links: greetings, who may speak, announcements, acknowledgements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::engine::{Engine, Result};
+use super::{
+    Action, Announced, Announcement, ErrorCode, Hello, Lane, LinkId, LinkProfile, Message, Report,
+    StorageError, clock_digest, space_tag,
+};
+use crate::model::{Capabilities, Clock, HybridTime, Instant, Membership, NodeId, Now};
+use crate::store::Store;
+
+/// Most links at once.
+const LINKS_MAX: usize = 256;
+
+/// One link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) peer: NodeId,
+    pub(super) profile: LinkProfile,
+    /// The instance that its greeting named, once it showed the space's tag.
+    instance: Option<u64>,
+    /// The peer is a granted node of the space.
+    pub(super) granted: bool,
+    /// What the peer is known to hold or to have been sent. May be less than it holds.
+    pub(super) known: Clock,
+    /// Whose acknowledgements were passed on to it, and how new.
+    pub(super) passed_on: BTreeMap<NodeId, HybridTime>,
+}
+
+/// All links of a node.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    by_id: BTreeMap<LinkId, Link>,
+    next_announcement: Option<Instant>,
+    /// Pairs of links whose peers are two processes with one key, and were told.
+    twins: BTreeSet<(LinkId, LinkId)>,
+}
+
+impl Links {
+    pub(super) fn get(&self, link: LinkId) -> Option<&Link> {
+        self.by_id.get(&link)
+    }
+
+    pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
+        self.by_id.get_mut(&link)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.by_id.iter().map(|(id, link)| (*id, link))
+    }
+
+    /// The links to granted nodes: one for each node, the newest.
+    pub(super) fn granted(&self) -> Vec<LinkId> {
+        let mut newest = BTreeMap::new();
+        for (id, link) in self.iter().filter(|(_, link)| link.granted) {
+            newest.insert(link.peer, id);
+        }
+        newest.into_values().collect()
+    }
+
+    pub(super) fn next_announcement(&self) -> Option<Instant> {
+        self.next_announcement.filter(|_| !self.by_id.is_empty())
+    }
+}
+
+/// Which lane a message takes.
+pub(super) fn lane(message: &Message) -> Lane {
+    match message {
+        Message::Changes(_) => Lane::Entries,
+        Message::StorageResponse(_) => Lane::Bulk,
+        _ => Lane::Control,
+    }
+}
+
+impl<S: Store> Engine<S> {
+    pub(super) fn link_up(&mut self, now: Now, link: LinkId, peer: NodeId, profile: LinkProfile) {
+        if self.links.by_id.len() >= LINKS_MAX {
+            self.close(link, "too many links", false);
+            return;
+        }
+        let state = Link {
+            peer,
+            profile,
+            instance: None,
+            granted: false,
+            known: Clock::new(),
+            passed_on: BTreeMap::new(),
+        };
+        self.links.by_id.insert(link, state);
+        self.links.next_announcement.get_or_insert(now.instant);
+        self.greet(link, false);
+    }
+
+    fn greet(&mut self, link: LinkId, again: bool) {
+        let tag = space_tag(self.config.owner, self.node);
+        let instance = self.instance;
+        self.send(link, &Message::Hello(Hello { instance, tag, again }));
+    }
+
+    pub(super) fn link_down(&mut self, now: Now, link: LinkId) -> Result<()> {
+        if let Some(gone) = self.links.by_id.remove(&link)
+            && gone.granted
+        {
+            self.peers.entry(gone.peer).or_default().seen = now.wall;
+            self.note_peer_changed(now, gone.peer);
+        }
+        self.puller.link_down(now, link);
+        self.fetcher.link_down(link);
+        Ok(())
+    }
+
+    pub(super) fn note_peer_changed(&mut self, now: Now, peer: NodeId) {
+        self.changed.peers.insert(peer);
+        self.changed.peers_since.get_or_insert(now.instant);
+    }
+
+    pub(super) fn frame(&mut self, now: Now, link: LinkId, frame: &[u8]) -> Result<()> {
+        let Some(state) = self.links.get(link) else {
+            return Ok(());
+        };
+        let (peer, granted, greeted) = (state.peer, state.granted, state.instance.is_some());
+        let message = match Message::decode(frame) {
+            Ok(message) => message,
+            Err(error) => {
+                self.refuse(peer, error.to_string());
+                self.close(link, &error.to_string(), true);
+                return Ok(());
+            }
+        };
+        self.check_twin(link);
+        match message {
+            Message::Hello(hello) => self.hello(link, &hello),
+            Message::Twin => {
+                self.twin = true;
+                self.own.incarnation = None;
+                self.report(Report::TwinOfOurs);
+            }
+            Message::StorageError(error) => self.storage_error(now, link, &error)?,
+            Message::Membership(theirs) if greeted => self.merge_membership(now, link, &theirs),
+            Message::StorageNode(announcement) => {
+                if let Ok(announced) = announcement.verified()
+                    && announced.node == peer
+                    && granted
+                {
+                    let announced = announced.clone();
+                    self.heard(now, link, &announced);
+                }
+            }
+            _ if !granted => {
+                let message = Message::StorageError(StorageError {
+                    code: ErrorCode::Denied,
+                    chunk: None,
+                    reason: "this node holds no grant here: join the space by an invite first".into(),
+                });
+                self.send(link, &message);
+            }
+            Message::SyncRequest(request) => self.answer(link, &request)?,
+            Message::Changes(changes) => self.changes(now, link, changes)?,
+            Message::Acknowledgement(acknowledgement) => self.acknowledged(now, link, acknowledgement)?,
+            Message::StorageRequest(request) => self.serve(link, request.chunk)?,
+            // A driver takes chunks out before they come here; one that nobody asked for is dropped.
+            Message::StorageResponse(_) | Message::Membership(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Notices two live processes with one key: an older link that still speaks when a newer one greeted with another
+    /// instance. (An older link that is silent is a process that ended.)
+    fn check_twin(&mut self, link: LinkId) {
+        let Some(state) = self.links.get(link) else {
+            return;
+        };
+        let (peer, instance) = (state.peer, state.instance);
+        let newer = self.links.iter().find(|(id, other)| {
+            *id > link && other.peer == peer && other.instance.is_some() && other.instance != instance
+        });
+        if let (Some(_), Some((newer, _))) = (instance, newer)
+            && self.links.twins.insert((link, newer))
+        {
+            self.report(Report::TwinOfPeer(peer));
+            self.send(link, &Message::Twin);
+            self.send(newer, &Message::Twin);
+        }
+    }
+
+    fn hello(&mut self, link: LinkId, hello: &Hello) {
+        let owner = self.config.owner;
+        let Some(state) = self.links.get_mut(link) else {
+            return;
+        };
+        if hello.tag != space_tag(owner, state.peer) {
+            // Another owner's node. There is nothing to say to it yet.
+            return;
+        }
+        let peer = state.peer;
+        state.instance = Some(hello.instance);
+        debug_assert_ne!(peer, self.node, "transports refuse links to oneself");
+        if hello.again {
+            self.greet(link, false);
+        }
+        let membership = Message::Membership(self.membership.clone());
+        self.send(link, &membership);
+    }
+
+    fn merge_membership(&mut self, now: Now, link: LinkId, theirs: &Membership) {
+        let mut grown = false;
+        for grant in theirs.grants() {
+            match self.membership.add_grant(grant.clone()) {
+                Ok(true) => {
+                    grown = true;
+                    if grant.capabilities.includes(Capabilities::HOLD)
+                        && self.membership.capabilities(grant.subject, now.wall).is_some()
+                    {
+                        self.report(Report::MemberAdded(grant.subject, grant.name.clone()));
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => self.refuse_on(link, error.to_string()),
+            }
+        }
+        for revocation in theirs.revocations() {
+            match self.membership.add_revocation(revocation.clone()) {
+                Ok(true) => {
+                    grown = true;
+                    self.report(Report::MemberRevoked(revocation.subject));
+                }
+                Ok(false) => {}
+                Err(error) => self.refuse_on(link, error.to_string()),
+            }
+        }
+        if grown {
+            self.membership_grew(now, Some(link));
+        } else {
+            self.grant_links(now);
+        }
+    }
+
+    /// Keeps what is new, and lets every greeted neighbour know.
+    pub(super) fn membership_grew(&mut self, now: Now, from: Option<LinkId>) {
+        self.changed.membership = true;
+        let others: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(id, link)| Some(*id) != from && link.instance.is_some())
+            .map(|(id, _)| id)
+            .collect();
+        let message = Message::Membership(self.membership.clone());
+        for other in others {
+            self.after_commit(Action::Send {
+                link: other,
+                lane: Lane::Control,
+                frame: message.encode(),
+            });
+        }
+        self.grant_links(now);
+    }
+
+    /// Opens the links of those that are granted now, closes those of revoked nodes.
+    fn grant_links(&mut self, now: Now) {
+        let mut opened = Vec::new();
+        let mut shut = Vec::new();
+        for (id, link) in &mut self.links.by_id {
+            let may = link.instance.is_some() && self.membership.capabilities(link.peer, now.wall).is_some();
+            if may && !link.granted {
+                opened.push((*id, link.peer));
+            }
+            if link.granted && !may || self.membership.is_revoked(link.peer) {
+                shut.push(*id);
+            }
+            link.granted = may;
+        }
+        for id in shut {
+            self.close(id, "this node was revoked by its owner", false);
+        }
+        for (id, peer) in &opened {
+            self.report(Report::PeerJoined(*peer));
+            self.peers.entry(*peer).or_default().seen = now.wall;
+            self.send_announcement(now, *id);
+        }
+        if !opened.is_empty() && !self.needs_commit() {
+            self.acknowledge(now);
+        }
+        self.fetcher.wake(now);
+    }
+
+    /// The digest of a neighbour's clock: pulls when it differs.
+    fn heard(&mut self, now: Now, link: LinkId, announced: &Announced) {
+        let tag = space_tag(self.config.owner, announced.node);
+        let own = clock_digest(&self.held);
+        if announced
+            .spaces
+            .iter()
+            .any(|(space, digest)| *space == tag && *digest != own)
+        {
+            self.puller.want(now, link, false);
+        }
+        if announced.acknowledgements != self.acknowledgements_digest() {
+            // One of them may have got lost on the way.
+            if let Some(state) = self.links.get_mut(link) {
+                state.passed_on.clear();
+            }
+            self.pass_on(None);
+        }
+    }
+
+    pub(super) fn announce_when_due(&mut self, now: Now) {
+        if self.links.next_announcement().is_none_or(|due| now.instant < due) {
+            return;
+        }
+        self.links.next_announcement = Some(now.instant.after(self.config.announce_interval));
+        // Grants run out with time.
+        self.grant_links(now);
+        // A greeting or a grant may have got lost.
+        let strange: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| !link.granted)
+            .map(|(id, _)| id)
+            .collect();
+        for link in strange {
+            self.greet(link, true);
+        }
+        let message = self.announcement(now).encode();
+        for link in self.links.granted() {
+            self.actions.push_back(Action::Send {
+                link,
+                lane: Lane::Control,
+                frame: message.clone(),
+            });
+        }
+        self.actions.push_back(Action::Announce(message));
+        self.pass_on(None);
+    }
+
+    fn send_announcement(&mut self, now: Now, link: LinkId) {
+        let message = self.announcement(now);
+        self.send(link, &message);
+    }
+
+    fn announcement(&self, now: Now) -> Message {
+        let announced = Announced {
+            node: self.node,
+            free_bytes: self.config.quota_bytes.unwrap_or(u64::MAX >> 1),
+            time: now.wall,
+            spaces: vec![(space_tag(self.config.owner, self.node), clock_digest(&self.held))],
+            acknowledgements: self.acknowledgements_digest(),
+        };
+        Message::StorageNode(Announcement::sign(announced, &self.config.key))
+    }
+
+    fn storage_error(&mut self, now: Now, link: LinkId, error: &StorageError) -> Result<()> {
+        if let Some(chunk) = error.chunk {
+            return self.chunk_refused(now, link, chunk);
+        }
+        if error.code == ErrorCode::Denied {
+            self.greet(link, true);
+        }
+        self.refuse_on(link, format!("{}: {}", error.code.name(), error.reason));
+        Ok(())
+    }
+
+    pub(super) fn refuse_on(&mut self, link: LinkId, reason: String) {
+        if let Some(peer) = self.links.get(link).map(|state| state.peer) {
+            self.refuse(peer, reason);
+        }
+    }
+
+    /// Reports a refusal once, however often it comes.
+    pub(super) fn refuse(&mut self, peer: NodeId, reason: String) {
+        if self.refusals.get(&peer) != Some(&reason) {
+            if self.refusals.len() >= LINKS_MAX {
+                self.refusals.clear();
+            }
+            self.refusals.insert(peer, reason.clone());
+            self.report(Report::Refused { peer, reason });
+        }
+    }
+
+    pub(super) fn close(&mut self, link: LinkId, reason: &str, penalise: bool) {
+        self.actions.push_back(Action::Close {
+            link,
+            reason: reason.to_owned(),
+            penalise,
+        });
+    }
+}

@@ -1,0 +1,322 @@
+//! What this node's own user does.
+
+use super::command::{Command, CommandError, CommandResult, Condition, Delete, Put, Reply, Resolve, TagSet};
+use super::engine::{Engine, Result};
+use super::{Action, LinkStatus, PeerStatus, Report, RequestId, Status, clock_digest};
+use crate::model::{
+    Capabilities, Change, Clock, Context, DocumentPath, Dot, Entry, FolderPath, Now, Operation, Sequence,
+    Writer,
+};
+use crate::space::{self, Document};
+use crate::store::Store;
+
+/// Writers in a document's context beyond which the oldest incarnations are forgotten.
+const CONTEXT_WRITERS_KEPT: usize = 256;
+
+impl<S: Store> Engine<S> {
+    pub(super) fn command(&mut self, now: Now, request: RequestId, command: Command) -> Result<()> {
+        let result = match command {
+            Command::Put(put) => self.put(now, put)?,
+            Command::Delete(delete) => self.delete(now, &delete)?,
+            Command::Resolve(resolve) => self.resolve(now, resolve)?,
+            Command::Admit(grant) => match self.membership.add_grant(grant) {
+                Ok(grown) => {
+                    if grown {
+                        self.membership_grew(now, None);
+                    }
+                    Ok(Reply::Done)
+                }
+                Err(error) => Err(CommandError::Invalid(error.to_string())),
+            },
+            Command::Revoke(revocation) => {
+                let subject = revocation.subject;
+                match self.membership.add_revocation(revocation) {
+                    Ok(grown) => {
+                        if grown {
+                            self.report(Report::MemberRevoked(subject));
+                            self.membership_grew(now, None);
+                        }
+                        Ok(Reply::Done)
+                    }
+                    Err(error) => Err(CommandError::Invalid(error.to_string())),
+                }
+            }
+            Command::Status => Ok(Reply::Status(Box::new(self.status()?))),
+            Command::Flush => Ok(Reply::Done),
+        };
+        let action = Action::Reply { request, result };
+        if self.needs_commit() {
+            self.after_commit(action);
+        } else {
+            self.actions.push_back(action);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, now: Now, put: Put) -> Result<CommandResult> {
+        let document = self.view(|view| view.document(&put.path))?;
+        let current = document.etag();
+        if !put.precondition.holds(current) {
+            return Ok(Err(CommandError::PreconditionFailed { current }));
+        }
+        if let Some(clash) = self.clash(&put.path)? {
+            return Ok(Err(CommandError::Clash(clash)));
+        }
+        if let Some(quota_bytes) = self.config.quota_bytes {
+            let used = self.view(|view| view.folder(&FolderPath::root()))?.bytes;
+            let old = document.stored().map_or(0, |stored| stored.content.len);
+            if used.saturating_sub(old).saturating_add(put.content.len) > quota_bytes {
+                return Ok(Err(CommandError::OverQuota { quota_bytes }));
+            }
+        }
+        // Who named the version, siblings and all, has seen them; who writes blindly replaces what readers see.
+        let all = put.resolve || put.precondition.names_version();
+        let seen = if all { document.heads().len() } else { 1 };
+        let written = self.write(
+            now,
+            &document,
+            seen,
+            &put.path,
+            Operation::Put(put.content),
+            put.attachment.as_deref(),
+            true,
+        )?;
+        Ok(match written {
+            Ok(_) => {
+                let after = self.view(|view| view.document(&put.path))?;
+                match after.etag() {
+                    Some(etag) => Ok(Reply::Stored {
+                        etag,
+                        created: current.is_none(),
+                        siblings_replaced: if all { document.siblings().len() } else { 0 },
+                    }),
+                    None => Err(CommandError::NotFound(put.path)),
+                }
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    fn delete(&mut self, now: Now, delete: &Delete) -> Result<CommandResult> {
+        let document = self.view(|view| view.document(&delete.path))?;
+        let current = document.etag();
+        let Some(etag) = current else {
+            let conditional = delete
+                .precondition
+                .0
+                .iter()
+                .any(|condition| matches!(condition, Condition::IfMatch(TagSet::Tags(_) | TagSet::Any)));
+            return Ok(Err(if conditional {
+                CommandError::PreconditionFailed { current }
+            } else {
+                CommandError::NotFound(delete.path.clone())
+            }));
+        };
+        if !delete.precondition.holds(current) {
+            return Ok(Err(CommandError::PreconditionFailed { current }));
+        }
+        let heads = document.heads().len();
+        let written = self.write(now, &document, heads, &delete.path, Operation::Delete, None, true)?;
+        Ok(written.map(|_| Reply::Deleted { etag }))
+    }
+
+    fn resolve(&mut self, now: Now, resolve: Resolve) -> Result<CommandResult> {
+        let document = self.view(|view| view.document(&resolve.path))?;
+        let Some(kept) = document.heads().iter().find(|head| head.dot == resolve.keep) else {
+            return Ok(Err(CommandError::NoSuchSibling(resolve.keep)));
+        };
+        let attachment = self.view(|view| view.attachment(resolve.keep))?;
+        let operation = kept.content.clone().map_or(Operation::Delete, Operation::Put);
+        let heads = document.heads().len();
+        // The sibling that stays may lack chunks yet.
+        let here = !self.pending.contains(&resolve.keep);
+        let written = self.write(
+            now,
+            &document,
+            heads,
+            &resolve.path,
+            operation,
+            attachment.as_deref(),
+            here,
+        )?;
+        Ok(written.map(|_| Reply::Done))
+    }
+
+    /// Makes an entry that replaces the first `seen` heads of `document`.
+    #[allow(clippy::too_many_arguments)] // one change, all of it
+    fn write(
+        &mut self,
+        now: Now,
+        document: &Document,
+        seen: usize,
+        path: &DocumentPath,
+        operation: Operation,
+        attachment: Option<&[u8]>,
+        chunks_here: bool,
+    ) -> Result<std::result::Result<Dot, CommandError>> {
+        if self.membership.is_revoked(self.node) {
+            return Ok(Err(CommandError::Revoked(self.node)));
+        }
+        let writer = self.writer(now.wall);
+        let mut context = Context::new();
+        for head in document.heads().iter().take(seen) {
+            if let Some(entry) = self.view(|view| view.entry(head.dot))? {
+                context.merge(&entry.change().context);
+            }
+            context.insert(head.dot);
+        }
+        // A writer has always seen its own changes: a sibling of its own making would be superseded unnoticed.
+        for head in document
+            .heads()
+            .iter()
+            .skip(seen)
+            .filter(|head| head.dot.writer == writer)
+        {
+            context.insert(head.dot);
+        }
+        context.shorten(CONTEXT_WRITERS_KEPT);
+        let dot = Dot {
+            writer,
+            sequence: Sequence(self.own.last.0 + 1),
+        };
+        let change = Change {
+            space: self.config.owner,
+            dot,
+            path: path.clone(),
+            context,
+            time: self.clock_of_writes.tick(now.wall),
+            operation,
+        };
+        let entry = match Entry::sign(change, &self.config.key) {
+            Ok(entry) => entry,
+            Err(error) => return Ok(Err(CommandError::Invalid(error.to_string()))),
+        };
+        let Ok(manifest) = space::attach(&entry, attachment) else {
+            return Ok(Err(CommandError::Invalid(
+                "the payload does not fit its description".into(),
+            )));
+        };
+        let applied = space::apply(self.tx()?, &entry, attachment, manifest.as_ref(), chunks_here)?;
+        self.own.last = dot.sequence;
+        self.held.insert(dot);
+        self.changed.own = true;
+        self.changed.held = true;
+        for gone in &applied.replaced {
+            self.pending.remove(gone);
+            self.fetcher.forget(*gone);
+        }
+        if applied.pending {
+            self.pending.insert(dot);
+            self.fetcher.wake(now);
+        }
+        self.release(applied.released);
+        self.fresh.push(dot);
+        Ok(Ok(dot))
+    }
+
+    /// What stands in the way of a document at `path`.
+    fn clash(&self, path: &DocumentPath) -> Result<Option<String>> {
+        self.view(|view| {
+            if !view.folder(&path.as_folder())?.is_empty() {
+                return Ok(Some(path.as_folder().as_str().to_owned()));
+            }
+            for folder in path.ancestors() {
+                if let Some(above) = folder.as_document()
+                    && view.document(&above)?.stored().is_some()
+                {
+                    return Ok(Some(above.as_str().to_owned()));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn status(&self) -> Result<Status> {
+        let root = self.view(|view| view.folder(&FolderPath::root()))?;
+        let linked: Vec<_> = self
+            .links
+            .granted()
+            .into_iter()
+            .filter_map(|id| self.links.get(id))
+            .collect();
+        let complete = self.complete();
+        let mut peers = Vec::new();
+        let mut nodes: Vec<_> = self.membership.grants().into_iter().collect();
+        nodes.sort_by_key(|grant| grant.subject);
+        nodes.dedup_by_key(|grant| grant.subject);
+        let mut all_have = complete.clone();
+        for grant in nodes {
+            let node = grant.subject;
+            let holds = grant.capabilities.includes(Capabilities::HOLD) && !grant.capabilities.is_invite();
+            if node == self.node || !holds {
+                continue;
+            }
+            let revoked = self.membership.is_revoked(node);
+            let record = self.peers.get(&node).cloned().unwrap_or_default();
+            let lacking = self.held.missing_in(&record.acknowledged);
+            let pending = self.count_live(&lacking)?;
+            if !revoked {
+                all_have = all_have.intersection(&record.acknowledged);
+            }
+            peers.push(PeerStatus {
+                node,
+                name: grant.name.clone(),
+                holds,
+                revoked,
+                linked: linked.iter().any(|link| link.peer == node),
+                pending,
+                in_step: self.pending.is_empty()
+                    && record.acknowledged.includes(&self.held)
+                    && self.held.includes(&record.acknowledged),
+                seen: record.seen,
+                last_refusal: self.refusals.get(&node).cloned(),
+            });
+        }
+        let own: Clock = self.own_ranges();
+        let pending = self.count_live(&own.missing_in(&all_have))?;
+        Ok(Status {
+            node: self.node,
+            owner: self.config.owner,
+            documents: root.documents,
+            bytes: root.bytes,
+            pending,
+            incomplete: self
+                .pending
+                .iter()
+                .take(Status::INCOMPLETE_MAX)
+                .copied()
+                .collect(),
+            clock_digest: clock_digest(&self.held),
+            links: self
+                .links
+                .iter()
+                .map(|(link, state)| LinkStatus {
+                    link,
+                    peer: state.peer,
+                    granted: state.granted,
+                })
+                .collect(),
+            peers,
+            twin: self.twin,
+        })
+    }
+
+    /// The dots of this node, of all its incarnations.
+    fn own_ranges(&self) -> Clock {
+        let mut own = Clock::new();
+        for (writer, first, last) in self.held.ranges().filter(|(writer, ..)| writer.node == self.node) {
+            own.insert_range(writer, first, last);
+        }
+        own
+    }
+
+    fn count_live(&self, ranges: &[(Writer, Sequence, Sequence)]) -> Result<u64> {
+        let mut count = 0;
+        for (writer, first, last) in ranges {
+            count += self
+                .view(|view| view.live_of(*writer, *first, *last, usize::MAX))?
+                .len() as u64;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,67 @@
+//! What a node says of itself.
+
+use crate::model::{Dot, Hash, NodeId, OwnerId, WallTime};
+
+/// One link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkStatus {
+    /// Its number.
+    pub link: super::LinkId,
+    /// Who is at the other end.
+    pub peer: NodeId,
+    /// It is a granted node of the space, and its greeting has come.
+    pub granted: bool,
+}
+
+/// One other node of the space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Who.
+    pub node: NodeId,
+    /// The name in its grant.
+    pub name: String,
+    /// It keeps a copy, so changes wait for it.
+    pub holds: bool,
+    /// It was revoked.
+    pub revoked: bool,
+    /// A link to it is up.
+    pub linked: bool,
+    /// Live entries here that it has not acknowledged.
+    pub pending: u64,
+    /// It holds all that is here, and this node all that it showed.
+    pub in_step: bool,
+    /// When it was last linked.
+    pub seen: WallTime,
+    /// The last reason why something from it was refused.
+    pub last_refusal: Option<String>,
+}
+
+/// The state of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// This node.
+    pub node: NodeId,
+    /// Whose space it holds.
+    pub owner: OwnerId,
+    /// Documents.
+    pub documents: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Own changes that some holder has not acknowledged.
+    pub pending: u64,
+    /// Documents whose payload is not here yet, at most [`Status::INCOMPLETE_MAX`].
+    pub incomplete: Vec<Dot>,
+    /// The digest of the clock: equal on nodes that hold the same.
+    pub clock_digest: Hash,
+    /// The links.
+    pub links: Vec<LinkStatus>,
+    /// The other nodes of the space.
+    pub peers: Vec<PeerStatus>,
+    /// Another live process was seen with this node's key.
+    pub twin: bool,
+}
+
+impl Status {
+    /// Most documents named in [`Status::incomplete`].
+    pub const INCOMPLETE_MAX: usize = 1000;
+}

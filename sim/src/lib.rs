@@ -1,0 +1,13 @@
+//! Many nodes in one process: the very engine that the daemon runs, on a virtual clock, with disks that forget what
+//! was not committed and links that lose, double and reorder frames.
+//!
+//! [`World`] holds the nodes and the queue of events; the same seed gives the same run. [`Node`] is one engine with
+//! its disk. [`laws`] says what must hold in the end.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod laws;
+mod node;
+mod world;
+
+pub use node::Node;
+pub use world::{Faults, NodeIndex, World};

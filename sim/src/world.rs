@@ -1,0 +1,448 @@
+//! The world: nodes, links, a virtual clock and faults.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cairn::mesh::{
+    Action, Command, CommandResult, Delete, Engine, EngineError, Event, LinkId, LinkProfile, Message,
+    Precondition, Put, Reply, RequestId, StorageResponse, carried_chunk,
+};
+use cairn::model::{DocumentPath, ETag, Entry, Hash, Instant, KeyPair, Now, WallTime};
+use cairn::space::{chunk_record, records::OwnWriter};
+use cairn::store::{MemoryStore, Store, StoreError};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::{Node, laws};
+
+/// A node, by its place in the world.
+pub type NodeIndex = usize;
+
+/// How links and disks misbehave. Shares are in 1/1000.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// Frames that get lost.
+    pub loss: u32,
+    /// Frames that come twice.
+    pub duplication: u32,
+    /// Most extra time on the way, so that frames overtake one another.
+    pub jitter: Duration,
+}
+
+/// Something that will happen.
+enum Planned {
+    Deliver {
+        to: NodeIndex,
+        link: LinkId,
+        frame: Vec<u8>,
+    },
+    Commit {
+        node: NodeIndex,
+    },
+    ChunkSynced {
+        node: NodeIndex,
+        chunk: Hash,
+    },
+    Timer {
+        node: NodeIndex,
+    },
+}
+
+/// A write that a user was told is safe.
+#[derive(Debug, Clone)]
+pub struct Acknowledged {
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// Nodes of one owner, on one clock.
+pub struct World {
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// What links do now.
+    pub faults: Faults,
+    /// Every write that was answered with success.
+    pub acknowledged: Vec<Acknowledged>,
+    rng: ChaCha8Rng,
+    now_us: u64,
+    queue: BTreeMap<(u64, u64), Planned>,
+    planned: u64,
+    next_link: u64,
+    next_request: u64,
+    /// For each end of a link the node and the other end.
+    links: BTreeMap<LinkId, (NodeIndex, LinkId)>,
+    replies: BTreeMap<RequestId, CommandResult>,
+    requests: BTreeMap<RequestId, (NodeIndex, DocumentPath)>,
+    tombstone_age_min: Duration,
+}
+
+/// 2026-01-01, so that hybrid timestamps look like real ones.
+const EPOCH_MS: u64 = 1_767_225_600_000;
+
+impl World {
+    /// `count` nodes of one owner, all up, with no links. `seed` makes everything that is random.
+    pub fn new(seed: u64, count: u8) -> Result<Self, EngineError> {
+        let owner = KeyPair::from_seed(&[255; 32]);
+        let mut world = Self {
+            nodes: (0..count).map(|index| Node::new(index, &owner)).collect(),
+            faults: Faults::default(),
+            acknowledged: Vec::new(),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            now_us: 0,
+            queue: BTreeMap::new(),
+            planned: 0,
+            next_link: 0,
+            next_request: 0,
+            links: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            tombstone_age_min: Duration::ZERO,
+        };
+        for node in 0..world.nodes.len() {
+            world.start(node)?;
+        }
+        Ok(world)
+    }
+
+    /// A number below `bound`.
+    pub fn random(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64() % bound.max(1)
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            instant: Instant(self.now_us),
+            wall: WallTime(EPOCH_MS + self.now_us / 1000),
+        }
+    }
+
+    fn plan(&mut self, delay: Duration, planned: Planned) {
+        let at = self.now_us + delay.as_micros() as u64;
+        self.planned += 1;
+        self.queue.insert((at, self.planned), planned);
+    }
+
+    /// Starts a node that is down.
+    pub fn start(&mut self, node: NodeIndex) -> Result<(), EngineError> {
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        self.nodes[node].start(seed, self.tombstone_age_min)?;
+        self.after(node)
+    }
+
+    /// Cuts a node's power. Its links go down.
+    pub fn crash(&mut self, node: NodeIndex) -> Result<(), EngineError> {
+        self.nodes[node].crash();
+        let ends: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, (at, _))| *at == node)
+            .map(|(id, _)| *id)
+            .collect();
+        for end in ends {
+            self.unlink(end)?;
+        }
+        Ok(())
+    }
+
+    /// A copy of a node's disk as it is now, for [`Self::restore`].
+    pub fn backup(&self, node: NodeIndex) -> Result<MemoryStore, StoreError> {
+        laws::copy(&self.nodes[node].store)
+    }
+
+    /// Puts an older copy of a node's disk in the place of the present one. The node must be down.
+    pub fn restore(&mut self, node: NodeIndex, disk: MemoryStore) {
+        self.nodes[node].store = disk;
+    }
+
+    /// Joins two nodes that are up.
+    pub fn link(&mut self, a: NodeIndex, b: NodeIndex) -> Result<(), EngineError> {
+        if a == b || self.is_linked(a, b) || self.nodes[a].engine.is_none() || self.nodes[b].engine.is_none()
+        {
+            return Ok(());
+        }
+        let (at_a, at_b) = (LinkId(self.next_link), LinkId(self.next_link + 1));
+        self.next_link += 2;
+        self.links.insert(at_a, (a, at_b));
+        self.links.insert(at_b, (b, at_a));
+        let profile = LinkProfile {
+            frame_len_max: cairn::mesh::FRAME_LEN_MAX,
+            bit_rate_bps: None,
+        };
+        for (node, link, other) in [(a, at_a, b), (b, at_b, a)] {
+            let peer = self.nodes[other].key.node_id();
+            self.handle(node, Event::LinkUp { link, peer, profile })?;
+        }
+        Ok(())
+    }
+
+    /// Says whether a link joins the two.
+    pub fn is_linked(&self, a: NodeIndex, b: NodeIndex) -> bool {
+        self.links
+            .values()
+            .any(|(node, other)| *node == a && self.links.get(other).is_some_and(|(node, _)| *node == b))
+    }
+
+    /// Cuts all links between two nodes.
+    pub fn cut(&mut self, a: NodeIndex, b: NodeIndex) -> Result<(), EngineError> {
+        let ends: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, (node, other))| {
+                *node == a && self.links.get(other).is_some_and(|(node, _)| *node == b)
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for end in ends {
+            self.unlink(end)?;
+        }
+        Ok(())
+    }
+
+    fn unlink(&mut self, end: LinkId) -> Result<(), EngineError> {
+        let Some((node, other)) = self.links.remove(&end) else {
+            return Ok(());
+        };
+        self.nodes[node].expected.retain(|(link, _)| *link != end);
+        self.handle(node, Event::LinkDown { link: end })?;
+        if let Some((node, _)) = self.links.remove(&other) {
+            self.nodes[node].expected.retain(|(link, _)| *link != other);
+            self.handle(node, Event::LinkDown { link: other })?;
+        }
+        Ok(())
+    }
+
+    /// A user stores a document. Gives the request, whose reply [`Self::reply`] has once it is there.
+    pub fn put(
+        &mut self,
+        node: NodeIndex,
+        path: &DocumentPath,
+        body: &[u8],
+        precondition: Precondition,
+    ) -> Result<RequestId, EngineError> {
+        if self.nodes[node].engine.is_none() {
+            return Ok(RequestId(u64::MAX));
+        }
+        let (content, attachment) = self.nodes[node].store_body(RequestId(self.next_request), body);
+        let put = Put {
+            path: path.clone(),
+            content,
+            attachment,
+            precondition,
+            resolve: false,
+        };
+        self.command(node, path, Command::Put(put))
+    }
+
+    /// A user deletes a document.
+    pub fn delete(&mut self, node: NodeIndex, path: &DocumentPath) -> Result<RequestId, EngineError> {
+        let delete = Delete {
+            path: path.clone(),
+            precondition: Precondition::default(),
+        };
+        self.command(node, path, Command::Delete(delete))
+    }
+
+    /// A user asks a node for something that concerns `path`.
+    pub fn command(
+        &mut self,
+        node: NodeIndex,
+        path: &DocumentPath,
+        command: Command,
+    ) -> Result<RequestId, EngineError> {
+        let request = RequestId(self.next_request);
+        self.next_request += 1;
+        self.requests.insert(request, (node, path.clone()));
+        self.handle(
+            node,
+            Event::Command {
+                request,
+                command: Box::new(command),
+            },
+        )?;
+        Ok(request)
+    }
+
+    /// How a request ended, if it did.
+    pub fn reply(&self, request: RequestId) -> Option<&CommandResult> {
+        self.replies.get(&request)
+    }
+
+    /// The document's tag at a node.
+    pub fn etag(&self, node: NodeIndex, path: &DocumentPath) -> Option<ETag> {
+        laws::document(&self.nodes[node].store, path).etag()
+    }
+
+    /// Lets everything happen that happens within `duration`.
+    pub fn run(&mut self, duration: Duration) -> Result<(), EngineError> {
+        let end = self.now_us + duration.as_micros() as u64;
+        while let Some(entry) = self.queue.first_entry() {
+            if entry.key().0 > end {
+                break;
+            }
+            let ((at, _), planned) = entry.remove_entry();
+            self.now_us = at.max(self.now_us);
+            self.happen(planned)?;
+        }
+        self.now_us = end;
+        Ok(())
+    }
+
+    fn happen(&mut self, planned: Planned) -> Result<(), EngineError> {
+        match planned {
+            Planned::Deliver { to, link, frame } => {
+                if !self.links.contains_key(&link) {
+                    return Ok(());
+                }
+                match carried_chunk(&frame) {
+                    Some((chunk, bytes)) => self.take_chunk(to, link, chunk, bytes.to_vec()),
+                    None => self.handle(to, Event::Frame { link, frame }),
+                }
+            }
+            Planned::Commit { node } => {
+                self.nodes[node].commit_planned = false;
+                let now = self.now();
+                if let Some(engine) = &mut self.nodes[node].engine {
+                    engine.commit(now)?;
+                    let own: OwnWriter = Engine::own_writer_on_disk(&self.nodes[node].store)?;
+                    self.nodes[node].register = Some(own);
+                }
+                self.after(node)
+            }
+            Planned::ChunkSynced { node, chunk } => {
+                let state = &mut self.nodes[node];
+                if let Some(bytes) = state.unsynced.remove(&chunk) {
+                    state.chunks.insert(chunk, bytes);
+                    return self.handle(node, Event::ChunkStored { chunk });
+                }
+                Ok(())
+            }
+            Planned::Timer { node } => {
+                let due = self.nodes[node].engine.as_ref().and_then(Engine::poll_timeout);
+                if due.is_some_and(|due| due.0 <= self.now_us) {
+                    self.handle(node, Event::Timer)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What the daemon's workers do with a chunk.
+    fn take_chunk(
+        &mut self,
+        node: NodeIndex,
+        link: LinkId,
+        chunk: Hash,
+        bytes: Vec<u8>,
+    ) -> Result<(), EngineError> {
+        if self.nodes[node].engine.is_none()
+            || !self.nodes[node].expected.remove(&(link, chunk))
+            || Hash::of(&bytes) != chunk
+        {
+            return Ok(());
+        }
+        self.nodes[node].unsynced.insert(chunk, bytes);
+        let delay = Duration::from_micros(1000 + self.random(20_000));
+        self.plan(delay, Planned::ChunkSynced { node, chunk });
+        self.handle(node, Event::ChunkReceived { link, chunk })
+    }
+
+    fn handle(&mut self, node: NodeIndex, event: Event) -> Result<(), EngineError> {
+        let now = self.now();
+        if let Some(engine) = &mut self.nodes[node].engine {
+            engine.handle(now, event)?;
+        }
+        self.after(node)
+    }
+
+    /// Carries out what a node wants done, and plans its commit and its timer.
+    fn after(&mut self, node: NodeIndex) -> Result<(), EngineError> {
+        while let Some(action) = self.nodes[node].engine.as_mut().and_then(Engine::poll_action) {
+            self.carry_out(node, action)?;
+        }
+        let Some(engine) = &self.nodes[node].engine else {
+            return Ok(());
+        };
+        let timeout = engine.poll_timeout();
+        if engine.needs_commit() && !self.nodes[node].commit_planned {
+            self.nodes[node].commit_planned = true;
+            let delay = Duration::from_micros(100 + self.random(5_000));
+            self.plan(delay, Planned::Commit { node });
+        }
+        if let Some(due) = timeout {
+            let delay = Duration::from_micros(due.0.saturating_sub(self.now_us).max(1));
+            self.plan(delay, Planned::Timer { node });
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, node: NodeIndex, action: Action) -> Result<(), EngineError> {
+        match action {
+            Action::Send { link, frame, .. } => self.send(link, frame),
+            Action::Fetch {
+                link, chunk, frame, ..
+            } => {
+                self.nodes[node].expected.insert((link, chunk));
+                self.send(link, frame);
+            }
+            Action::Serve { link, chunk } => match self.nodes[node].chunk(&chunk) {
+                Some(bytes) => {
+                    let response = StorageResponse {
+                        chunk,
+                        bytes: bytes.clone(),
+                    };
+                    self.send(link, Message::StorageResponse(response).encode());
+                }
+                None => self.handle(node, Event::ChunkLost { chunk })?,
+            },
+            Action::Close { link, .. } => self.unlink(link)?,
+            Action::Reply { request, result } => {
+                if let (Ok(Reply::Stored { .. } | Reply::Deleted { .. }), Some((node, path))) =
+                    (&result, self.requests.get(&request))
+                {
+                    self.acknowledged
+                        .extend(laws::last_own_entry(&self.nodes[*node], path));
+                }
+                self.nodes[node].pins.retain(|(pinned, _)| *pinned != request);
+                self.replies.insert(request, result);
+            }
+            Action::Release(chunks) => {
+                let read = self.nodes[node].store.read()?;
+                for chunk in chunks {
+                    let pinned = self.nodes[node].pins.iter().any(|(_, pinned)| *pinned == chunk);
+                    if !pinned && chunk_record(&read, &chunk).is_ok_and(|record| record.is_none()) {
+                        self.nodes[node].chunks.remove(&chunk);
+                    }
+                }
+            }
+            Action::Announce(_) | Action::Report(_) => {}
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, link: LinkId, frame: Vec<u8>) {
+        let Some((_, other)) = self.links.get(&link).copied() else {
+            return;
+        };
+        let Some((to, _)) = self.links.get(&other).copied() else {
+            return;
+        };
+        let copies = if self.random(1000) < u64::from(self.faults.loss) {
+            0
+        } else {
+            1 + usize::from(self.random(1000) < u64::from(self.faults.duplication))
+        };
+        for _ in 0..copies {
+            let jitter = self.random(self.faults.jitter.as_micros() as u64 + 1);
+            let delay = Duration::from_micros(500 + jitter);
+            self.plan(
+                delay,
+                Planned::Deliver {
+                    to,
+                    link: other,
+                    frame: frame.clone(),
+                },
+            );
+        }
+    }
+}
