@@ -3,9 +3,10 @@
 //! [`Store`] is synchronous and transactional: a [`WriteTransaction`] is on disk, whole, when
 //! [`commit`](WriteTransaction::commit) returns, and leaves nothing when it is dropped. What the tables mean is for
 //! the rooms above to say. [`MemoryStore`] serves the simulator, [`RedbStore`] the daemon; `conformance` is the
-//! suite that both pass.
+//! suite that both pass. Payloads too large for a table go to the [`ChunkFiles`] beside it.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod chunks;
 #[cfg(test)]
 mod conformance;
 mod memory;
@@ -13,6 +14,11 @@ mod redb;
 
 use std::ops::ControlFlow;
 
+pub use chunks::{
+    CHUNK_LEN_AVERAGE, CHUNK_LEN_MAX, CHUNK_LEN_MIN, ChunkDisk, ChunkError, ChunkFiles, ChunkRef, Cut,
+    Cutter, FolderDisk, Hashes, INLINE_LEN_MAX, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest,
+    ManifestError, MemoryDisk, PayloadCut, Pin, SINGLE_CHUNK_LEN_MAX,
+};
 pub use memory::MemoryStore;
 pub use redb::RedbStore;
 
