@@ -15,9 +15,8 @@ mod redb;
 use std::ops::ControlFlow;
 
 pub use chunks::{
-    CHUNK_LEN_AVERAGE, CHUNK_LEN_MAX, CHUNK_LEN_MIN, ChunkDisk, ChunkError, ChunkFiles, ChunkRef, Cut,
-    Cutter, FolderDisk, Hashes, INLINE_LEN_MAX, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest,
-    ManifestError, MemoryDisk, PayloadCut, Pin, SINGLE_CHUNK_LEN_MAX,
+    CHUNK_LEN_AVERAGE, CHUNK_LEN_MIN, ChunkDisk, ChunkError, ChunkFiles, Cut, Cutter, FolderDisk, Hashes,
+    INLINE_LEN_MAX, MemoryDisk, PayloadCut, Pin, SINGLE_CHUNK_LEN_MAX,
 };
 pub use memory::MemoryStore;
 pub use redb::RedbStore;

@@ -1,14 +1,13 @@
 //! Cutting: where one chunk of a document ends and the next begins.
 //!
 //! FastCDC as of its 2020 paper ("The Design of Fast Content-Defined Chunking for Data Deduplication Based Storage
-//! Systems", Xia et al.), normalisation level 1, with the lengths below. All of that is part of the format: nodes that
+//! Systems", Xia et al.), normalisation level 1, with the lengths below and [`CHUNK_LEN_MAX`]. All of that is part of the format: nodes that
 //! cut differently would still read each other's documents, but never share a chunk or agree on a manifest. A test
 //! pins the cuts of a known content, so that an update of the library that moves them is noticed.
 
 use fastcdc::v2020::{FastCDC, Normalization};
 
-use super::{ChunkRef, Manifest, ManifestError};
-use crate::model::Hash;
+use crate::model::{CHUNK_LEN_MAX, ChunkRef, Hash, MANIFEST_CHUNKS_MAX, Manifest, ManifestError};
 
 /// Longest payload that is kept in the tables, in bytes.
 pub const INLINE_LEN_MAX: usize = 8 * 1024;
@@ -18,8 +17,6 @@ pub const SINGLE_CHUNK_LEN_MAX: usize = 256 * 1024;
 pub const CHUNK_LEN_MIN: u32 = 64 * 1024;
 /// Length that chunks have on average, in bytes.
 pub const CHUNK_LEN_AVERAGE: u32 = 256 * 1024;
-/// Longest chunk, in bytes.
-pub const CHUNK_LEN_MAX: u32 = 1024 * 1024;
 
 /// Bytes held before chunks are cut off: a place to cut is searched in [`CHUNK_LEN_MAX`] bytes at most, and with
 /// twice that the rest is moved to the front once for several chunks.
@@ -143,7 +140,7 @@ impl Cutter {
         while self.held.len() - start >= len_min {
             let (_, end) = places.cut(start, self.held.len() - start);
             let bytes = &self.held[start..end];
-            if self.chunks.len() == super::MANIFEST_CHUNKS_MAX {
+            if self.chunks.len() == MANIFEST_CHUNKS_MAX {
                 return Err(ManifestError::ChunkCount.into());
             }
             let chunk = ChunkRef {

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use super::CHUNK_LEN_MAX;
-use crate::model::Hash;
+use crate::model::{CHUNK_LEN_MAX, Hash};
 
 /// Why a chunk cannot be read or kept.
 #[derive(Debug, thiserror::Error)]

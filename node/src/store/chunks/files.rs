@@ -16,8 +16,8 @@ use data_encoding::HEXLOWER;
 
 use super::barrier::{Barriers, Unsynced};
 use super::pins::Pins;
-use super::{CHUNK_LEN_MAX, ChunkDisk, ChunkError, Hashes, Pin};
-use crate::model::Hash;
+use super::{ChunkDisk, ChunkError, Hashes, Pin};
+use crate::model::{CHUNK_LEN_MAX, Hash};
 
 pub(super) const CHUNKS_DIR: &str = "chunks";
 const TMP_DIR: &str = "tmp";

@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use super::*;
-use crate::model::Hash;
+use crate::model::{CHUNK_LEN_MAX, Hash};
 
 /// Counts syncs, and fails them when told to.
 #[derive(Debug)]
