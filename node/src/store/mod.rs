@@ -9,6 +9,7 @@
 mod chunks;
 #[cfg(test)]
 mod conformance;
+pub mod crash;
 mod memory;
 mod redb;
 

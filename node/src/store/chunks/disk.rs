@@ -42,7 +42,7 @@ pub trait ChunkDisk: Debug + Send + Sync + 'static {
 }
 
 /// The directory in which `path` is named.
-pub(crate) fn parent(path: &str) -> &str {
+pub(in crate::store) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
@@ -95,6 +95,11 @@ mod tests {
     #[test]
     fn memory() {
         conformance(&MemoryDisk::new());
+    }
+
+    #[test]
+    fn crash() {
+        conformance(&*crate::store::crash::CrashRecorder::new().disk());
     }
 
     #[test]

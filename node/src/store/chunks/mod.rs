@@ -24,6 +24,7 @@ pub use cutter::{
     CHUNK_LEN_AVERAGE, CHUNK_LEN_MIN, Cut, Cutter, INLINE_LEN_MAX, PayloadCut, SINGLE_CHUNK_LEN_MAX,
 };
 pub use disk::ChunkDisk;
+pub(super) use disk::parent;
 pub use error::ChunkError;
 pub use files::ChunkFiles;
 pub use folder_disk::FolderDisk;
