@@ -178,6 +178,25 @@ fn a_file_is_opened_once_and_keeps_what_was_committed() {
     );
 }
 
+/// A power cut during the first start left half a file, which redb refuses: the node could never be started again.
+#[test]
+fn a_file_whose_making_was_interrupted_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let new = folder.path().join("store.redb.new");
+    std::fs::write(&new, vec![0; 8192]).unwrap();
+    let store = RedbStore::open(&path).unwrap();
+    let mut write = store.write().unwrap();
+    write.put(Table::Meta, b"a", b"1").unwrap();
+    write.commit().unwrap();
+    assert!(path.exists() && !new.exists());
+    drop(store);
+    // A file that once was complete is never made anew, whatever it holds.
+    std::fs::write(&path, vec![0; 8192]).unwrap();
+    assert!(matches!(RedbStore::open(&path), Err(StoreError::Database(_))));
+    assert_eq!(std::fs::read(&path).unwrap(), vec![0; 8192]);
+}
+
 /// A flipped bit on the card: the value is named, and not served.
 #[test]
 fn a_corrupted_value_is_found() {

@@ -3,16 +3,22 @@
 //! [`Store`] is synchronous and transactional: a [`WriteTransaction`] is on disk, whole, when
 //! [`commit`](WriteTransaction::commit) returns, and leaves nothing when it is dropped. What the tables mean is for
 //! the rooms above to say. [`MemoryStore`] serves the simulator, [`RedbStore`] the daemon; `conformance` is the
-//! suite that both pass.
+//! suite that both pass. Payloads too large for a table go to the [`ChunkFiles`] beside it.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod chunks;
 #[cfg(test)]
 mod conformance;
+pub mod crash;
 mod memory;
 mod redb;
 
 use std::ops::ControlFlow;
 
+pub use chunks::{
+    CHUNK_LEN_AVERAGE, CHUNK_LEN_MIN, ChunkDisk, ChunkError, ChunkFiles, Cut, Cutter, FolderDisk, Hashes,
+    INLINE_LEN_MAX, MemoryDisk, PayloadCut, Pin, SINGLE_CHUNK_LEN_MAX,
+};
 pub use memory::MemoryStore;
 pub use redb::RedbStore;
 

@@ -4,8 +4,9 @@
 //! [`CHECK_LEN`] bytes of the BLAKE3 hash over table, key and value, in front of the value. A value that does not match
 //! is named and never returned.
 
+use std::fs::{self, File};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
@@ -24,18 +25,45 @@ pub struct RedbStore(Arc<Database>);
 impl RedbStore {
     /// Opens the file, or makes it. Repairs it where the last process ended in the middle of a commit.
     ///
+    /// A new file gets its name when it is complete: redb refuses a file whose making a power cut ended, and the node
+    /// would never start again. Until then its name ends in `.new`; what is left of one is made anew.
+    ///
     /// Fails with [`StoreError::InUse`] when another process has it open.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::with(Database::builder().set_cache_size(CACHE_LEN).create(path))
+        if path.exists() {
+            return Self::with(builder().open(path));
+        }
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let new = PathBuf::from(new);
+        let store = match Self::with(builder().create(&new)) {
+            Err(StoreError::Database(_)) => {
+                remove(&new)?;
+                Self::with(builder().create(&new))?
+            }
+            result => result?,
+        };
+        // redb has locked what it opened, so that this process alone renames. Another may have done so just before.
+        if path.exists() {
+            drop(store);
+            remove(&new)?;
+            return Self::with(builder().open(path));
+        }
+        fs::rename(&new, path).map_err(failed)?;
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let folder = File::open(folder).map_err(failed)?;
+        folder.sync_all().map_err(failed)?;
+        Ok(store)
     }
 
     /// Opens a store on any storage: crash tests bring one that records and forgets.
+    ///
+    /// A storage that is not empty must hold a store that was made completely.
     pub fn open_backend(backend: impl redb::StorageBackend) -> Result<Self, StoreError> {
-        Self::with(
-            Database::builder()
-                .set_cache_size(CACHE_LEN)
-                .create_with_backend(backend),
-        )
+        Self::with(builder().create_with_backend(backend))
     }
 
     fn with(database: Result<Database, redb::DatabaseError>) -> Result<Self, StoreError> {
@@ -83,6 +111,19 @@ pub struct RedbRead(redb::ReadTransaction);
 
 /// Changes to a [`RedbStore`].
 pub struct RedbWrite(redb::WriteTransaction);
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_LEN);
+    builder
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
 
 fn begin_write(database: &Database) -> Result<redb::WriteTransaction, StoreError> {
     let mut write = database.begin_write().map_err(failed)?;
