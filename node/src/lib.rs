@@ -1,9 +1,22 @@
 //! A storage node for people who cannot count on a server, or on a network.
 //!
-//! [`model`] is what everything stands on: identities, paths, entries, dots and vector clocks, as plain data.
-//! [`store`] keeps it: ordered tables, changed in transactions that are on disk when they say so.
+//! ```text
+//! api, cli ──► service ──► mesh ──► space ──► store      A request becomes an entry through [`service`]; [`mesh`]
+//!                 ▲          ▲                           signs it, and decides what each neighbour lacks; [`space`]
+//!                 └─ daemon ─┘                           knows documents and folders; [`store`] puts it on disk.
+//! ```
+//!
+//! [`model`] is what all stand on: identities, paths, entries, dots and vector clocks, as plain data. The rooms from
+//! `model` to `service` touch no socket, clock or random device: `daemon` lends them these, and the simulator (the
+//! crate `cairn-sim`) runs the very same code on a virtual clock. Start with [`mesh::Engine`] for the protocol,
+//! [`store::Store`] for durability, [`space::apply`] for how changes merge.
+//!
+//! Without the feature `daemon` (on by default) the crate builds without tokio: the rooms named above alone.
 
+#[cfg(feature = "daemon")]
+pub mod daemon;
 pub mod mesh;
 pub mod model;
+pub mod service;
 pub mod space;
 pub mod store;

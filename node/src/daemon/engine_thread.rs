@@ -1,0 +1,134 @@
+//! The thread that the engine runs on.
+//!
+//! It takes inputs one by one, carries out what the engine wants, and commits when no input waits or enough were
+//! handled: so inputs that come while a commit is on its way share the next one.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::SystemClock;
+use crate::mesh::{Action, Command, CommandResult, Engine, EngineError, Event, RequestId};
+use crate::space::records::OwnWriter;
+use crate::store::RedbStore;
+
+/// Inputs handled at most before a commit: bounds how long the first of them waits.
+const BATCH_MAX: usize = 512;
+/// Sleep when the engine waits for nothing.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+/// Something for the engine.
+pub(super) enum Input {
+    Event(Event),
+    Command {
+        command: Box<Command>,
+        reply: oneshot::Sender<CommandResult>,
+    },
+    /// Commit and end.
+    Stop,
+}
+
+/// The way to the engine thread.
+#[derive(Clone)]
+pub(super) struct Inputs(Sender<Input>);
+
+impl Inputs {
+    pub(super) fn new(sender: Sender<Input>) -> Self {
+        Self(sender)
+    }
+
+    pub(super) fn send(&self, input: Input) -> Result<(), SendError<Input>> {
+        self.0.send(input)
+    }
+}
+
+/// Carries out what the engine wants done outside of its thread. Must not block for long.
+pub(super) trait Outside {
+    /// Does it. Replies do not come here.
+    fn carry_out(&mut self, action: Action);
+
+    /// A commit is on disk.
+    fn committed(&mut self, own: OwnWriter);
+}
+
+/// Runs the engine until [`Input::Stop`], or until its store fails.
+pub(super) fn run(
+    mut engine: Engine<RedbStore>,
+    clock: SystemClock,
+    inputs: &Receiver<Input>,
+    outside: &mut impl Outside,
+) -> Result<(), EngineError> {
+    let mut replies = Replies::default();
+    loop {
+        let timeout = engine
+            .poll_timeout()
+            .map_or(SLEEP_MAX, |due| clock.until(due).min(SLEEP_MAX));
+        let first = match inputs.recv_timeout(timeout) {
+            Ok(input) => input,
+            Err(RecvTimeoutError::Timeout) => Input::Event(Event::Timer),
+            Err(RecvTimeoutError::Disconnected) => Input::Stop,
+        };
+        let mut next = Some(first);
+        let mut stop = false;
+        for _ in 0..BATCH_MAX {
+            let Some(input) = next.take().or_else(|| inputs.try_recv().ok()) else {
+                break;
+            };
+            let event = match input {
+                Input::Event(event) => event,
+                Input::Command { command, reply } => Event::Command {
+                    request: replies.expect(reply),
+                    command,
+                },
+                Input::Stop => {
+                    stop = true;
+                    break;
+                }
+            };
+            engine.handle(clock.now(), event)?;
+            carry_out(&mut engine, outside, &mut replies);
+        }
+        if engine.needs_commit() {
+            engine.commit(clock.now())?;
+            outside.committed(engine.own_writer());
+            carry_out(&mut engine, outside, &mut replies);
+        }
+        if stop {
+            return Ok(());
+        }
+    }
+}
+
+fn carry_out(engine: &mut Engine<RedbStore>, outside: &mut impl Outside, replies: &mut Replies) {
+    while let Some(action) = engine.poll_action() {
+        match action {
+            Action::Reply { request, result } => replies.answer(request, result),
+            other => outside.carry_out(other),
+        }
+    }
+}
+
+/// Who waits for an answer.
+#[derive(Default)]
+struct Replies {
+    next: u64,
+    waiting: BTreeMap<RequestId, oneshot::Sender<CommandResult>>,
+}
+
+impl Replies {
+    fn expect(&mut self, reply: oneshot::Sender<CommandResult>) -> RequestId {
+        let request = RequestId(self.next);
+        self.next += 1;
+        self.waiting.insert(request, reply);
+        request
+    }
+
+    fn answer(&mut self, request: RequestId, result: CommandResult) {
+        if let Some(reply) = self.waiting.remove(&request) {
+            // Whoever asked may have gone away; what was done stays done.
+            let _ = reply.send(result);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What doors hold of a running node.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::SystemClock;
+use super::engine_thread::{Input, Inputs};
+use crate::mesh::{Command, CommandError, Event, Reply, Status};
+use crate::model::{Hash, NodeId, OwnerId, WallTime};
+use crate::service::Documents;
+use crate::store::{ChunkFiles, RedbStore};
+
+/// Why a node did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The engine said no; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+    /// The engine has stopped.
+    #[error("the node is shutting down: try again when it is back")]
+    Stopped,
+}
+
+/// A running node. Clones are the same node.
+#[derive(Clone)]
+pub struct Node(Arc<Shared>);
+
+struct Shared {
+    inputs: Inputs,
+    clock: SystemClock,
+    documents: Documents<RedbStore>,
+    store: RedbStore,
+    node: NodeId,
+    owner: OwnerId,
+    user: String,
+}
+
+impl Node {
+    pub(super) fn new(
+        inputs: Inputs,
+        clock: SystemClock,
+        store: RedbStore,
+        chunks: ChunkFiles,
+        node: NodeId,
+        owner: OwnerId,
+        user: String,
+    ) -> Self {
+        let documents = Documents::new(store.clone(), chunks);
+        Self(Arc::new(Shared {
+            inputs,
+            clock,
+            documents,
+            store,
+            node,
+            owner,
+            user,
+        }))
+    }
+
+    /// Documents and folders, read from a snapshot.
+    pub fn documents(&self) -> &Documents<RedbStore> {
+        &self.0.documents
+    }
+
+    /// The tables, for tokens.
+    pub fn store(&self) -> &RedbStore {
+        &self.0.store
+    }
+
+    /// The device's name.
+    pub fn id(&self) -> NodeId {
+        self.0.node
+    }
+
+    /// Whose space it holds.
+    pub fn owner(&self) -> OwnerId {
+        self.0.owner
+    }
+
+    /// The user's name in addresses: `…/storage/<user>`.
+    pub fn user(&self) -> &str {
+        &self.0.user
+    }
+
+    /// The wall clock.
+    pub fn wall(&self) -> WallTime {
+        self.0.clock.now().wall
+    }
+
+    /// Has the engine carry out a command; what it changes is on disk when this returns.
+    pub async fn command(&self, command: Command) -> Result<Reply, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.0
+            .inputs
+            .send(Input::Command {
+                command: Box::new(command),
+                reply,
+            })
+            .map_err(|_| NodeError::Stopped)?;
+        Ok(answer.await.map_err(|_| NodeError::Stopped)??)
+    }
+
+    /// The engine's state.
+    pub async fn status(&self) -> Result<Status, NodeError> {
+        match self.command(Command::Status).await? {
+            Reply::Status(status) => Ok(*status),
+            _ => Err(NodeError::Stopped),
+        }
+    }
+
+    /// Tells the engine that a chunk's file is missing or damaged: it gets the chunk from a peer.
+    pub fn report_lost_chunk(&self, chunk: Hash) {
+        // A damaged file goes out of the way first, or its repair would look as if it were there already.
+        let _ = self.0.documents.chunks().set_aside(&chunk);
+        let _ = self.0.inputs.send(Input::Event(Event::ChunkLost { chunk }));
+    }
+}

@@ -1,0 +1,263 @@
+//! Reading documents and folders from a snapshot.
+
+use std::ops::ControlFlow;
+
+use crate::model::{ChunkRef, DocumentPath, Dot, ETag, FolderPath, Hash, Manifest, Payload, WallTime};
+use crate::space::{Document, FolderItem, Head, SpaceError, View};
+use crate::store::{ChunkError, ChunkFiles, Store, StoreError};
+
+/// Why something cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The tables failed.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    /// A chunk is damaged or missing: tell the engine
+    /// ([`Event::ChunkLost`](crate::mesh::Event::ChunkLost)), which gets it from a peer.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Space(error.into())
+    }
+}
+
+impl ReadError {
+    /// The chunk that is damaged or missing.
+    pub fn lost_chunk(&self) -> Option<Hash> {
+        match self {
+            Self::Chunk(ChunkError::Missing { hash } | ChunkError::Corrupt { hash }) => Some(*hash),
+            _ => None,
+        }
+    }
+}
+
+/// A document that is there.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its tag.
+    pub etag: ETag,
+    /// As its writer gave it.
+    pub content_type: String,
+    /// Length in bytes.
+    pub len: u64,
+    /// BLAKE3 of the content.
+    pub hash: Hash,
+    /// When the winning version was made.
+    pub modified: WallTime,
+    /// Which change that was.
+    pub dot: Dot,
+    /// All versions, the winner first: more than one means a conflict.
+    pub heads: Vec<Head>,
+    /// Its bytes, or `None` while they are not here yet.
+    pub body: Option<Body>,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// A document.
+    Found(Box<Found>),
+    /// Nothing.
+    Absent,
+}
+
+/// A folder. One that was never made is empty.
+#[derive(Debug, Clone)]
+pub struct FoundFolder {
+    /// Its tag.
+    pub etag: ETag,
+    /// Documents below, at any depth.
+    pub documents: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The bytes of a document, read piece by piece.
+#[derive(Debug, Clone)]
+pub struct Body {
+    source: Source,
+    chunks: ChunkFiles,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Inline(Vec<u8>),
+    Chunks(Manifest),
+}
+
+impl Body {
+    /// The document's length in bytes.
+    pub fn len(&self) -> u64 {
+        match &self.source {
+            Source::Inline(bytes) => bytes.len() as u64,
+            Source::Chunks(manifest) => manifest.total_len(),
+        }
+    }
+
+    /// Says whether the document is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The whole body, when it is kept in the tables: then no disk needs to be waited for.
+    pub fn inline(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Inline(bytes) => Some(bytes),
+            Source::Chunks(_) => None,
+        }
+    }
+
+    /// The bytes from `offset` on, up to the end of the piece that `offset` lies in (1 MiB at most); empty at the end.
+    ///
+    /// Reads a file and verifies its hash: blocks.
+    pub fn read_at(&self, offset: u64) -> Result<Vec<u8>, ReadError> {
+        match &self.source {
+            Source::Inline(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(bytes[start..].to_vec())
+            }
+            Source::Chunks(manifest) => {
+                let Some((index, within)) = manifest.chunk_at(offset) else {
+                    return Ok(Vec::new());
+                };
+                let chunk = manifest.chunks()[index];
+                let mut bytes = self.chunks.read(&chunk.hash)?;
+                if bytes.len() != chunk.len as usize {
+                    return Err(ChunkError::Corrupt { hash: chunk.hash }.into());
+                }
+                bytes.drain(..within as usize);
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+/// Reads one space.
+#[derive(Debug, Clone)]
+pub struct Documents<S> {
+    store: S,
+    chunks: ChunkFiles,
+}
+
+impl<S: Store> Documents<S> {
+    /// Reads what this store and these chunk files hold.
+    pub fn new(store: S, chunks: ChunkFiles) -> Self {
+        Self { store, chunks }
+    }
+
+    /// The chunk files, for uploads.
+    pub fn chunks(&self) -> &ChunkFiles {
+        &self.chunks
+    }
+
+    /// The document at `path`.
+    pub fn document(&self, path: &DocumentPath) -> Result<Lookup, ReadError> {
+        let read = self.store.read()?;
+        let view = View(&read);
+        let document = view.document(path)?;
+        self.found(&view, &document, 0)
+    }
+
+    /// The version `dot` of the document at `path`, if it is one of its siblings.
+    pub fn sibling(&self, path: &DocumentPath, dot: Dot) -> Result<Lookup, ReadError> {
+        let read = self.store.read()?;
+        let view = View(&read);
+        let document = view.document(path)?;
+        match document.heads().iter().position(|head| head.dot == dot) {
+            Some(index) => self.found(&view, &document, index),
+            None => Ok(Lookup::Absent),
+        }
+    }
+
+    fn found<T: crate::store::ReadTransaction>(
+        &self,
+        view: &View<'_, T>,
+        document: &Document,
+        index: usize,
+    ) -> Result<Lookup, ReadError> {
+        let Some(head) = document.heads().get(index) else {
+            return Ok(Lookup::Absent);
+        };
+        let (Some(content), Some(etag)) = (&head.content, document.etag()) else {
+            return Ok(Lookup::Absent);
+        };
+        let source = if view.is_pending(head.dot)? {
+            None
+        } else {
+            match content.payload {
+                Payload::Inline => view.attachment(head.dot)?.map(Source::Inline),
+                Payload::Chunk => {
+                    let len = u32::try_from(content.len).unwrap_or(u32::MAX);
+                    Manifest::new(vec![ChunkRef {
+                        hash: content.hash,
+                        len,
+                    }])
+                    .ok()
+                    .map(Source::Chunks)
+                }
+                Payload::Manifest(_) => view.manifest(head.dot, content)?.map(Source::Chunks),
+            }
+        };
+        Ok(Lookup::Found(Box::new(Found {
+            etag,
+            content_type: content.content_type.clone(),
+            len: content.len,
+            hash: content.hash,
+            modified: head.time.wall(),
+            dot: head.dot,
+            heads: document.heads().to_vec(),
+            body: source.map(|source| Body {
+                source,
+                chunks: self.chunks.clone(),
+            }),
+        })))
+    }
+
+    /// The folder at `path`.
+    pub fn folder(&self, path: &FolderPath) -> Result<FoundFolder, ReadError> {
+        let read = self.store.read()?;
+        let folder = View(&read).folder(path)?;
+        Ok(FoundFolder {
+            etag: folder.etag(),
+            documents: folder.documents,
+            bytes: folder.bytes,
+        })
+    }
+
+    /// Lists a folder: its tag, then each item, all of one state. Documents come first.
+    pub fn list(
+        &self,
+        path: &FolderPath,
+        visit: &mut dyn FnMut(FolderItem) -> ControlFlow<()>,
+    ) -> Result<FoundFolder, ReadError> {
+        let read = self.store.read()?;
+        let view = View(&read);
+        let folder = view.folder(path)?;
+        view.list(path, visit)?;
+        Ok(FoundFolder {
+            etag: folder.etag(),
+            documents: folder.documents,
+            bytes: folder.bytes,
+        })
+    }
+
+    /// Every document below a folder, at any depth, in the order of the tables.
+    pub fn walk(
+        &self,
+        path: &FolderPath,
+        visit: &mut dyn FnMut(&DocumentPath, &Document) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let read = self.store.read()?;
+        Ok(View(&read).walk(path, visit)?)
+    }
+
+    /// The documents with concurrent versions, at most `limit`.
+    pub fn conflicts(&self, limit: usize) -> Result<Vec<(DocumentPath, Vec<Head>)>, ReadError> {
+        let read = self.store.read()?;
+        Ok(View(&read).conflicts(limit)?)
+    }
+}
