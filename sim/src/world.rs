@@ -1,6 +1,6 @@
 //! The world: nodes, links, a virtual clock and faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cairn::mesh::{
@@ -55,6 +55,13 @@ pub struct Acknowledged {
     pub entry: Entry,
 }
 
+/// A copy of a node's disk.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    store: MemoryStore,
+    chunks: BTreeMap<Hash, Vec<u8>>,
+}
+
 /// Nodes of one owner, on one clock.
 pub struct World {
     /// The nodes.
@@ -63,6 +70,8 @@ pub struct World {
     pub faults: Faults,
     /// Every write that was answered with success.
     pub acknowledged: Vec<Acknowledged>,
+    /// Chunks that were on no disk but one that was replaced by an older copy.
+    pub lost_chunks: BTreeSet<Hash>,
     rng: ChaCha8Rng,
     now_us: u64,
     queue: BTreeMap<(u64, u64), Planned>,
@@ -87,6 +96,7 @@ impl World {
             nodes: (0..count).map(|index| Node::new(index, &owner)).collect(),
             faults: Faults::default(),
             acknowledged: Vec::new(),
+            lost_chunks: BTreeSet::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             now_us: 0,
             queue: BTreeMap::new(),
@@ -146,13 +156,31 @@ impl World {
     }
 
     /// A copy of a node's disk as it is now, for [`Self::restore`].
-    pub fn backup(&self, node: NodeIndex) -> Result<MemoryStore, StoreError> {
-        laws::copy(&self.nodes[node].store)
+    pub fn backup(&self, node: NodeIndex) -> Result<Backup, StoreError> {
+        let node = &self.nodes[node];
+        Ok(Backup {
+            store: laws::copy(&node.store)?,
+            chunks: node.chunks.clone(),
+        })
     }
 
-    /// Puts an older copy of a node's disk in the place of the present one. The node must be down.
-    pub fn restore(&mut self, node: NodeIndex, disk: MemoryStore) {
-        self.nodes[node].store = disk;
+    /// Cuts a node's power and puts an older copy of its disk in the place of the present one. What it had
+    /// acknowledged since, and nobody else holds, is lost with the disk and no longer expected.
+    pub fn restore(&mut self, node: NodeIndex, disk: &Backup) -> Result<(), EngineError> {
+        self.crash(node)?;
+        let before: BTreeSet<Hash> = self.nodes[node].chunks.keys().copied().collect();
+        self.nodes[node].store = laws::copy(&disk.store)?;
+        self.nodes[node].chunks = disk.chunks.clone();
+        let nodes = &self.nodes;
+        self.lost_chunks.extend(
+            before
+                .into_iter()
+                .filter(|chunk| nodes.iter().all(|node| node.chunk(chunk).is_none())),
+        );
+        let held: Vec<_> = self.nodes.iter().map(laws::clock).collect();
+        self.acknowledged
+            .retain(|Acknowledged { entry }| held.iter().any(|clock| clock.contains(entry.dot())));
+        Ok(())
     }
 
     /// Joins two nodes that are up.

@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cairn::mesh::{Condition, Precondition, TagSet};
 use cairn::model::DocumentPath;
-use cairn_sim::{Faults, World, laws};
+use cairn_sim::{Backup, Faults, World, laws};
 
 const NODES: u64 = 5;
 
@@ -30,7 +32,7 @@ fn body(world: &mut World, step: u64) -> Vec<u8> {
     (0..len).map(|at| fill.wrapping_add((at / 100) as u8)).collect()
 }
 
-fn step(world: &mut World, at: u64) {
+fn step(world: &mut World, backups: &mut BTreeMap<usize, Backup>, at: u64) {
     let node = world.random(NODES) as usize;
     let other = world.random(NODES) as usize;
     match world.random(100) {
@@ -59,7 +61,15 @@ fn step(world: &mut World, at: u64) {
                 jitter: Duration::from_micros(world.random(80_000)),
             };
         }
-        _ => {}
+        94..97 => {
+            backups.insert(node, world.backup(node).unwrap());
+        }
+        _ => {
+            if let Some(backup) = backups.get(&node) {
+                world.restore(node, backup).unwrap();
+                world.start(node).unwrap();
+            }
+        }
     }
     let pause = Duration::from_micros(world.random(300_000));
     world.run(pause).unwrap();
@@ -81,8 +91,9 @@ fn settle(world: &mut World) {
 
 fn one(seed: u64) -> Result<(), laws::Broken> {
     let mut world = World::new(seed, NODES as u8).unwrap();
+    let mut backups = BTreeMap::new();
     for at in 0..60 {
-        step(&mut world, at);
+        step(&mut world, &mut backups, at);
     }
     settle(&mut world);
     laws::converged(&world)?;
@@ -100,13 +111,26 @@ fn seeds() -> std::ops::Range<u64> {
 
 #[test]
 fn every_seed_converges() {
-    for seed in seeds() {
-        if let Err(broken) = one(seed) {
-            panic!(
-                "seed {seed}: {}\nrepeat: CAIRN_SEEDS={seed}..{} cargo test -p cairn-sim",
-                broken.0,
-                seed + 1
-            );
+    let seeds = seeds();
+    let next = AtomicU64::new(seeds.start);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    if let Err(broken) = one(seed) {
+                        panic!(
+                            "seed {seed}: {}\nrepeat: CAIRN_SEEDS={seed}..{} cargo test -p cairn-sim",
+                            broken.0,
+                            seed + 1
+                        );
+                    }
+                }
+            });
         }
-    }
+    });
 }
