@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use cairn_transports::{FrameSender, PeerKey};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::SystemClock;
-use crate::mesh::{Action, Command, CommandResult, Engine, EngineError, Event, RequestId};
+use crate::mesh::{
+    Action, Command, CommandResult, Engine, EngineError, Event, LinkId, LinkProfile, RequestId,
+};
+use crate::model::NodeId;
 use crate::space::records::OwnWriter;
 use crate::store::RedbStore;
 
@@ -22,12 +26,30 @@ const SLEEP_MAX: Duration = Duration::from_secs(3600);
 /// Something for the engine.
 pub(super) enum Input {
     Event(Event),
+    /// A frame, with the share of its link's room that it takes until it is handled.
+    Frame {
+        link: LinkId,
+        frame: Vec<u8>,
+        room: OwnedSemaphorePermit,
+    },
+    /// A link came up: actions for it go to this sender.
+    LinkUp {
+        link: LinkId,
+        up: Box<Up>,
+    },
     Command {
         command: Box<Command>,
         reply: oneshot::Sender<CommandResult>,
     },
     /// Commit and end.
     Stop,
+}
+
+/// A link as the engine's thread needs it.
+pub(super) struct Up {
+    pub(super) peer: PeerKey,
+    pub(super) profile: LinkProfile,
+    pub(super) sender: FrameSender,
 }
 
 /// The way to the engine thread.
@@ -48,6 +70,9 @@ impl Inputs {
 pub(super) trait Outside {
     /// Does it. Replies do not come here.
     fn carry_out(&mut self, action: Action);
+
+    /// A link came up: what follows may be for it.
+    fn link_up(&mut self, link: LinkId, up: Up);
 
     /// A commit is on disk.
     fn committed(&mut self, own: OwnWriter);
@@ -78,6 +103,17 @@ pub(super) fn run(
             };
             let event = match input {
                 Input::Event(event) => event,
+                Input::Frame { link, frame, room } => {
+                    engine.handle(clock.now(), Event::Frame { link, frame })?;
+                    drop(room);
+                    carry_out(&mut engine, outside, &mut replies);
+                    continue;
+                }
+                Input::LinkUp { link, up } => {
+                    let (peer, profile) = (NodeId(up.peer.0), up.profile);
+                    outside.link_up(link, *up);
+                    Event::LinkUp { link, peer, profile }
+                }
                 Input::Command { command, reply } => Event::Command {
                     request: replies.expect(reply),
                     command,

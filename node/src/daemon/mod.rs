@@ -4,9 +4,20 @@
 //! snapshot of the store. Large payloads never pass the engine: workers stream them between links, uploads and chunk
 //! files.
 
+mod chunk_worker;
 mod clock;
 mod engine_thread;
+mod home;
+mod links;
 mod node;
+mod register;
+mod run;
+mod transports;
 
 pub use clock::SystemClock;
+pub use home::{Home, HomeError, SpaceFile, random_seed};
+pub use links::{LinkInfo, LinkTable};
 pub use node::{Node, NodeError};
+pub use register::Register;
+pub use run::{RunError, Running, Settings, start};
+pub use transports::TransportsError;

@@ -383,6 +383,27 @@ pub fn carried_chunk(frame: &[u8]) -> Option<(Hash, &[u8])> {
     (bytes.len() == len && len <= CHUNK_LEN_MAX as usize).then_some((Hash(*hash), bytes))
 }
 
+/// The frame of a `storage_response`, with one copy of the bytes. For those who move bulk past the engine.
+pub fn chunk_frame(chunk: &Hash, bytes: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(bytes.len() + 43);
+    frame.extend_from_slice(&[0x83, VERSION, 8, 0x82, 0x58, 0x20]);
+    frame.extend_from_slice(&chunk.0);
+    match bytes.len() {
+        len @ 0..=0x17 => frame.push(0x40 + len as u8),
+        len @ 0x18..=0xff => frame.extend_from_slice(&[0x58, len as u8]),
+        len @ 0x100..=0xffff => {
+            frame.push(0x59);
+            frame.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        len => {
+            frame.push(0x5a);
+            frame.extend_from_slice(&(len as u32).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(bytes);
+    frame
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,6 +476,7 @@ mod tests {
                 bytes: vec![7; len],
             };
             let frame = Message::StorageResponse(response.clone()).encode();
+            assert_eq!(chunk_frame(&response.chunk, &response.bytes), frame);
             assert!(frame.len() <= FRAME_LEN_MAX);
             assert_eq!(carried_chunk(&frame), Some((response.chunk, &response.bytes[..])));
             assert_eq!(carried_chunk(&frame[..frame.len() - 1]), None);

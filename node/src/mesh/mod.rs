@@ -42,5 +42,6 @@ pub use io::{Action, Event, Lane, LinkId, LinkProfile, Report, RequestId};
 pub use message::{
     BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, FRAME_LEN_MAX, Hello, LiveSet, Message,
     MessageError, REASON_LEN_MAX, StorageError, StorageRequest, StorageResponse, SyncRequest, carried_chunk,
+    chunk_frame,
 };
 pub use status::{LinkStatus, PeerStatus, Status};

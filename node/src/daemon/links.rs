@@ -1,0 +1,365 @@
+//! Links: what transports bring, and what the engine wants sent.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cairn_transports::{FrameSender, Lane, Link, PeerKey, SendError, Transport, TransportEvent};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::chunk_worker::{Expected, Job};
+use super::engine_thread::{Input, Inputs, Outside, Up};
+use super::register::Register;
+use crate::mesh::{
+    Action, ErrorCode, Event, LinkId, LinkProfile, Message, Report, StorageError, carried_chunk, chunk_frame,
+};
+use crate::model::{Hash, NodeId};
+use crate::space::records::OwnWriter;
+use crate::store::ChunkFiles;
+
+/// Bytes of one link's frames that wait for the engine: beyond it the link is not read.
+const WAITING_MAX: usize = 4 * 1024 * 1024;
+/// Chunks that are read from disk and not yet taken by their links, over all links. Each is 1 MiB at most.
+const SERVING_MAX: usize = 4;
+/// Requests that wait to be served; a peer asks for less than that at a time.
+const REQUESTS_MAX: usize = 1024;
+/// How long a peer that broke the rules is kept out.
+const PENALTY: Duration = Duration::from_secs(30);
+
+/// What is known of one link, for people.
+#[derive(Debug, Clone)]
+pub struct LinkInfo {
+    /// Who is there.
+    pub peer: NodeId,
+    /// Where.
+    pub address: String,
+    /// The transport's name.
+    pub transport: &'static str,
+    /// This side dialled.
+    pub outbound: bool,
+    /// The round-trip time, once it was measured.
+    pub rtt: Option<Duration>,
+}
+
+/// The links that are up and the addresses that are listened on, for people.
+#[derive(Clone, Default)]
+pub struct LinkTable(Arc<Mutex<Table>>);
+
+#[derive(Default)]
+struct Table {
+    next: u64,
+    links: BTreeMap<LinkId, (LinkInfo, FrameSender)>,
+    listening: Vec<String>,
+}
+
+impl LinkTable {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The links that are up.
+    pub fn links(&self) -> Vec<LinkInfo> {
+        let measured = |(info, sender): &(LinkInfo, FrameSender)| LinkInfo {
+            rtt: sender.rtt(),
+            ..info.clone()
+        };
+        self.lock().links.values().map(measured).collect()
+    }
+
+    /// The addresses that this node listens on, with their real ports.
+    pub fn listening(&self) -> Vec<String> {
+        self.lock().listening.clone()
+    }
+}
+
+/// Reads links and hands what comes to the engine.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) table: LinkTable,
+    pub(super) inputs: Inputs,
+    pub(super) expected: Expected,
+    pub(super) jobs: mpsc::Sender<Job>,
+}
+
+impl Reader {
+    /// Takes events from the transports until they end.
+    pub(super) async fn run(self, mut events: mpsc::Receiver<TransportEvent>) {
+        while let Some(event) = events.recv().await {
+            match event {
+                TransportEvent::LinkUp(link) => self.up(link),
+                TransportEvent::Listening { address } => {
+                    tracing::info!(%address, "listening");
+                    let mut table = self.table.lock();
+                    if !table.listening.contains(&address) {
+                        table.listening.push(address);
+                    }
+                }
+                TransportEvent::ListenFailed { address, reason } => {
+                    tracing::warn!(%address, %reason, "cannot listen: other links still work");
+                }
+                TransportEvent::Discovered { address, .. } => tracing::debug!(%address, "seen nearby"),
+                TransportEvent::DialFailed {
+                    address,
+                    reason,
+                    retry_in,
+                } => {
+                    tracing::debug!(%address, %reason, ?retry_in, "no link");
+                }
+                TransportEvent::LinkRefused { address, reason } => {
+                    tracing::warn!(%address, %reason, "a link was refused");
+                }
+                // Granted neighbours announce themselves on their links as well; strangers are of no use yet.
+                _ => {}
+            }
+        }
+    }
+
+    fn up(&self, link: Link) {
+        let id = {
+            let mut table = self.table.lock();
+            let id = LinkId(table.next);
+            table.next += 1;
+            let info = LinkInfo {
+                peer: NodeId(link.peer.0),
+                address: link.address.clone(),
+                transport: link.transport,
+                outbound: link.outbound,
+                rtt: None,
+            };
+            table.links.insert(id, (info, link.sender.clone()));
+            id
+        };
+        tracing::debug!(peer = %link.peer, address = %link.address, "link up");
+        let profile = LinkProfile {
+            frame_len_max: link.profile.mtu,
+            bit_rate_bps: link.profile.bit_rate_bps,
+        };
+        let up = Up {
+            peer: link.peer,
+            profile,
+            sender: link.sender.clone(),
+        };
+        if self
+            .inputs
+            .send(Input::LinkUp {
+                link: id,
+                up: Box::new(up),
+            })
+            .is_ok()
+        {
+            let reader = self.clone();
+            tokio::spawn(async move { reader.read(id, link).await });
+        }
+    }
+
+    async fn read(self, id: LinkId, mut link: Link) {
+        let room = Arc::new(Semaphore::new(WAITING_MAX));
+        while let Some(frame) = link.receiver.recv().await {
+            if let Some((chunk, bytes)) = carried_chunk(&frame) {
+                // One that nobody asked for, or that came too late, is dropped.
+                if self.expected.take(id, chunk, bytes.len())
+                    && self.jobs.send(Job::Store { link: id, frame }).await.is_err()
+                {
+                    break;
+                }
+                continue;
+            }
+            let len = u32::try_from(frame.len())
+                .unwrap_or(u32::MAX)
+                .clamp(64, WAITING_MAX as u32);
+            let Ok(room) = room.clone().acquire_many_owned(len).await else {
+                break;
+            };
+            if self
+                .inputs
+                .send(Input::Frame {
+                    link: id,
+                    frame: frame.into(),
+                    room,
+                })
+                .is_err()
+            {
+                break;
+            }
+        }
+        tracing::debug!(peer = %link.peer, address = %link.address, reason = ?link.receiver.close_reason(), "link down");
+        self.table.lock().links.remove(&id);
+        self.expected.link_down(id);
+        let _ = self.inputs.send(Input::Event(Event::LinkDown { link: id }));
+    }
+}
+
+/// Carries out what the engine wants done.
+pub(super) struct Hands {
+    pub(super) runtime: Handle,
+    pub(super) inputs: Inputs,
+    pub(super) chunks: ChunkFiles,
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) expected: Expected,
+    pub(super) transports: Vec<Arc<dyn Transport>>,
+    pub(super) register: Register,
+    pub(super) links: BTreeMap<LinkId, (PeerKey, FrameSender, mpsc::Sender<Hash>)>,
+    pub(super) serving: Arc<Semaphore>,
+}
+
+impl Hands {
+    /// Room for chunks on their way out.
+    pub(super) fn serving() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(SERVING_MAX))
+    }
+
+    fn send(&self, link: LinkId, lane: crate::mesh::Lane, frame: Vec<u8>) {
+        let Some((_, sender, _)) = self.links.get(&link) else {
+            return;
+        };
+        let lane = match lane {
+            crate::mesh::Lane::Control => Lane::Control,
+            crate::mesh::Lane::Entries => Lane::Entries,
+            crate::mesh::Lane::Small => Lane::Small,
+            crate::mesh::Lane::Bulk => Lane::Bulk,
+        };
+        match sender.try_send(lane, Bytes::from(frame)) {
+            Ok(()) | Err(SendError::Closed { .. }) => {}
+            // The protocol asks again for what is dropped here.
+            Err(error) => tracing::debug!(?link, %error, "a frame was dropped"),
+        }
+    }
+
+    fn report(report: &Report) {
+        match report {
+            Report::PeerJoined(peer) => tracing::info!(%peer, "in touch with a node of this space"),
+            Report::MemberAdded(node, name) => tracing::info!(%node, name, "a device joined the space"),
+            Report::MemberRevoked(node) => tracing::warn!(%node, "a device was shut out of the space"),
+            Report::Refused { peer, reason } => tracing::warn!(%peer, %reason, "refused"),
+            Report::TwinOfOurs => tracing::error!(
+                "another process uses this device's key: run one of them only, and join the other with a new folder"
+            ),
+            Report::TwinOfPeer(peer) => {
+                tracing::error!(%peer, "two processes use one device's key: one of them must join anew");
+            }
+            Report::RolledBack => {
+                tracing::warn!("this folder is an older copy of what it was: a new incarnation begins");
+            }
+            Report::PayloadComplete(path) => tracing::debug!(path = path.as_str(), "payload complete"),
+            Report::Conflict(path) => {
+                tracing::info!(
+                    path = path.as_str(),
+                    "concurrent versions: cairn conflicts shows them"
+                );
+            }
+        }
+    }
+}
+
+impl Outside for Hands {
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Send { link, lane, frame } => self.send(link, lane, frame),
+            Action::Fetch {
+                link,
+                chunk,
+                len,
+                frame,
+            } => {
+                self.expected.add(link, chunk, len);
+                self.send(link, crate::mesh::Lane::Control, frame);
+            }
+            Action::Serve { link, chunk } => {
+                if let Some((_, _, requests)) = self.links.get(&link)
+                    && requests.try_send(chunk).is_err()
+                {
+                    tracing::debug!(?link, %chunk, "too many requests at once: one was dropped");
+                }
+            }
+            Action::Close {
+                link,
+                reason,
+                penalise,
+            } => {
+                if let Some((peer, sender, _)) = self.links.get(&link) {
+                    tracing::warn!(%peer, %reason, "closing a link");
+                    sender.close(&reason);
+                    if penalise {
+                        for transport in &self.transports {
+                            transport.penalise(*peer, PENALTY);
+                        }
+                    }
+                }
+            }
+            Action::Release(chunks) => {
+                let jobs = self.jobs.clone();
+                self.runtime
+                    .spawn(async move { jobs.send(Job::Release(chunks)).await.is_ok() });
+            }
+            Action::Announce(frame) => {
+                let frame = Bytes::from(frame);
+                for transport in &self.transports {
+                    transport.announce(frame.clone());
+                }
+            }
+            Action::Report(report) => Self::report(&report),
+            Action::Reply { .. } => {}
+        }
+        self.links.retain(|_, (_, sender, _)| !sender.is_closed());
+    }
+
+    fn link_up(&mut self, link: LinkId, up: Up) {
+        let (requests, incoming) = mpsc::channel(REQUESTS_MAX);
+        let server = Server {
+            chunks: self.chunks.clone(),
+            sender: up.sender.clone(),
+            inputs: self.inputs.clone(),
+            serving: self.serving.clone(),
+        };
+        self.runtime.spawn(server.run(incoming));
+        self.links.insert(link, (up.peer, up.sender, requests));
+    }
+
+    fn committed(&mut self, own: OwnWriter) {
+        self.register.note(own);
+    }
+}
+
+/// Sends the chunks that one peer asked for, one after the other.
+struct Server {
+    chunks: ChunkFiles,
+    sender: FrameSender,
+    inputs: Inputs,
+    serving: Arc<Semaphore>,
+}
+
+impl Server {
+    async fn run(self, mut requests: mpsc::Receiver<Hash>) {
+        while let Some(chunk) = requests.recv().await {
+            let Ok(_room) = self.serving.acquire().await else {
+                return;
+            };
+            let chunks = self.chunks.clone();
+            let read = tokio::task::spawn_blocking(move || {
+                chunks
+                    .read(&chunk)
+                    .map(|bytes| Bytes::from(chunk_frame(&chunk, &bytes)))
+            });
+            let sent = match read.await {
+                Ok(Ok(frame)) => self.sender.send(Lane::Bulk, frame).await,
+                Ok(Err(error)) => {
+                    tracing::warn!(%chunk, %error, "a chunk cannot be read: it is fetched again");
+                    let _ = self.chunks.set_aside(&chunk);
+                    let _ = self.inputs.send(Input::Event(Event::ChunkLost { chunk }));
+                    let error = Message::StorageError(StorageError {
+                        code: ErrorCode::NotFound,
+                        chunk: Some(chunk),
+                        reason: "this chunk is not here".into(),
+                    });
+                    self.sender.send(Lane::Control, Bytes::from(error.encode())).await
+                }
+                Err(_) => return,
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
+    }
+}

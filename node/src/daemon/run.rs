@@ -1,0 +1,267 @@
+//! A whole node, from its folder to its links: started in order, stopped in the opposite one.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use cairn_transports::{AddressError, Identity, Transport, TransportEvent};
+use tokio::sync::mpsc;
+
+use super::chunk_worker::{self, Expected};
+use super::engine_thread::{self, Input, Inputs};
+use super::home::{Home, HomeError, random_seed};
+use super::links::{Hands, LinkTable, Reader};
+use super::register::Register;
+use super::transports::{self, TransportsError};
+use super::{Node, SystemClock};
+use crate::mesh::{Config, Engine, EngineError, Event};
+use crate::model::{Hash, KeyPair};
+use crate::space::chunk_record;
+use crate::store::{
+    ChunkError, ChunkFiles, FolderDisk, ReadTransaction, RedbStore, Store, StoreError, Table,
+};
+
+/// Transport events that wait; transports hold back beyond that.
+const EVENTS_MAX: usize = 64;
+/// How long a shutdown waits for links to close.
+const LINKS_CLOSE_MAX: Duration = Duration::from_millis(700);
+
+/// What a node is told at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The node's folder.
+    pub home: PathBuf,
+    /// The user's name, for a new folder.
+    pub user: String,
+    /// The device's name in its grant, for a new folder.
+    pub name: String,
+    /// Addresses to listen on: `tcp://ADDR:PORT` or multiaddrs.
+    pub listen: Vec<String>,
+    /// Nodes to stay in touch with, in the same forms.
+    pub peers: Vec<String>,
+    /// Find nodes on the LAN.
+    pub mdns: bool,
+    /// Bytes that the documents may take together.
+    pub quota_bytes: Option<u64>,
+    /// Longest document that the doors accept.
+    pub document_len_max: u64,
+    /// The HTTP door; with port 0 the system chooses.
+    pub http: SocketAddr,
+    /// If the HTTP address is taken, let the system choose a port.
+    pub http_any_port: bool,
+}
+
+/// Why a node cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The tables.
+    #[error("cannot open the database: {0}")]
+    Store(#[from] StoreError),
+    /// The chunk files.
+    #[error("cannot open the chunk files: {0}")]
+    Chunks(#[from] ChunkError),
+    /// The engine's store failed.
+    #[error("the node stopped: {0}")]
+    Engine(#[from] EngineError),
+    /// An address that no transport understands.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The transports.
+    #[error(transparent)]
+    Transports(#[from] TransportsError),
+    /// A socket, thread or signal that the system refused.
+    #[error("{what}: {error}")]
+    System {
+        /// What was wanted.
+        what: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+}
+
+impl RunError {
+    /// Wraps what the system said.
+    pub fn system(what: &str) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |error| Self::System {
+            what: what.to_owned(),
+            error,
+        }
+    }
+}
+
+/// A node whose engine and links run.
+pub struct Running {
+    /// For doors.
+    pub node: Node,
+    /// The links, for people.
+    pub links: LinkTable,
+    /// The folder; locked as long as this lives.
+    pub home: Arc<Home>,
+    /// The device's key, for signing invites and revocations.
+    pub device: KeyPair,
+    transports: Vec<Arc<dyn Transport>>,
+    inputs: Inputs,
+    engine: JoinHandle<Result<(), EngineError>>,
+}
+
+/// Starts a node's engine and links. Must be called within a tokio runtime.
+pub async fn start(settings: &Settings) -> Result<Running, RunError> {
+    let clock = SystemClock::start();
+    let home = Arc::new(Home::open(&settings.home)?);
+    let space = home.begin_space(&settings.user, &settings.name, clock.now().wall)?;
+    let device = home.device_key()?;
+    let database = home.file("cairn.redb");
+    let store = RedbStore::open(&database)?;
+    let chunks = ChunkFiles::open(Arc::new(FolderDisk::open(home.path())?))?;
+    let (register, proven) = Register::open(device.node_id(), &database);
+    let on_disk = Engine::own_writer_on_disk(&store)?;
+    let config = Config {
+        key: device.clone(),
+        owner: space.owner,
+        membership: space.membership.clone(),
+        continues: proven == Some(on_disk),
+        quota_bytes: settings.quota_bytes,
+        announce_interval: Config::ANNOUNCE_INTERVAL,
+        tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
+    };
+    let engine = Engine::new(config, store.clone(), *random_seed()?)?;
+
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let inputs = Inputs::new(sender);
+    let (jobs, _workers) = chunk_worker::start(chunks.clone(), store.clone(), inputs.clone())
+        .map_err(RunError::system("cannot start the chunk workers"))?;
+    let expected = Expected::default();
+    let (events, incoming) = mpsc::channel::<TransportEvent>(EVENTS_MAX);
+    let identity = || Identity::new(*device.seed());
+    let transports = transports::start(settings, identity, events).await?;
+    for address in settings.peers.iter().chain(&space.addresses) {
+        if let Err(error) = transports::dial(&transports, address) {
+            tracing::warn!(%error, "this peer is left out");
+        }
+    }
+    let links = LinkTable::default();
+    let reader = Reader {
+        table: links.clone(),
+        inputs: inputs.clone(),
+        expected: expected.clone(),
+        jobs: jobs.clone(),
+    };
+    tokio::spawn(reader.run(incoming));
+    let mut hands = Hands {
+        runtime: tokio::runtime::Handle::current(),
+        inputs: inputs.clone(),
+        chunks: chunks.clone(),
+        jobs,
+        expected,
+        transports: transports.clone(),
+        register,
+        links: std::collections::BTreeMap::new(),
+        serving: Hands::serving(),
+    };
+    let thread = std::thread::Builder::new().name("engine".into());
+    let engine = thread
+        .spawn(move || engine_thread::run(engine, clock, &receiver, &mut hands))
+        .map_err(RunError::system("cannot start the engine's thread"))?;
+    {
+        let (store, chunks, inputs) = (store.clone(), chunks.clone(), inputs.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = compare_chunks(&store, &chunks, &inputs) {
+                tracing::warn!(%error, "the chunk files were not looked through");
+            }
+        });
+    }
+    let node = Node::new(
+        inputs.clone(),
+        clock,
+        store,
+        chunks,
+        device.node_id(),
+        space.owner,
+        space.user.clone(),
+    );
+    Ok(Running {
+        node,
+        links,
+        home,
+        device,
+        transports,
+        inputs,
+        engine,
+    })
+}
+
+impl Running {
+    /// Says whether the engine still runs.
+    pub fn is_alive(&self) -> bool {
+        !self.engine.is_finished()
+    }
+
+    /// Closes the links, has the engine commit what it holds, and waits for it.
+    pub async fn stop(self) -> Result<(), RunError> {
+        for transport in &self.transports {
+            if tokio::time::timeout(LINKS_CLOSE_MAX, transport.shutdown())
+                .await
+                .is_err()
+            {
+                tracing::debug!("a transport took too long to close its links");
+            }
+        }
+        // An engine that failed is gone already, and says why below.
+        let _ = self.inputs.send(Input::Stop);
+        match tokio::task::spawn_blocking(move || self.engine.join()).await {
+            Ok(Ok(result)) => Ok(result?),
+            _ => Err(RunError::System {
+                what: "the engine's thread ended badly".into(),
+                error: std::io::Error::other("it panicked"),
+            }),
+        }
+    }
+}
+
+/// Compares chunk files and tables after a start: a crash may have left files that nothing lists, or taken the note
+/// that a file is here; a disk may have lost files.
+fn compare_chunks(
+    store: &RedbStore,
+    chunks: &ChunkFiles,
+    inputs: &Inputs,
+) -> Result<(), crate::service::ReadError> {
+    for hash in chunks.list() {
+        let hash = hash?;
+        match chunk_record(&store.read()?, &hash)? {
+            Some(record) if !record.present => {
+                let _ = inputs.send(Input::Event(Event::ChunkStored { chunk: hash }));
+            }
+            Some(_) => {}
+            None => {
+                chunks.remove_unless(&hash, || {
+                    !store
+                        .read()
+                        .is_ok_and(|read| chunk_record(&read, &hash).is_ok_and(|record| record.is_none()))
+                })?;
+            }
+        }
+    }
+    let mut lost = Vec::new();
+    store.read()?.scan(Table::Chunks, &[], &mut |key, _| {
+        if let Ok(hash) = <[u8; 32]>::try_from(key)
+            && matches!(chunks.contains(&Hash(hash)), Ok(false))
+        {
+            lost.push(Hash(hash));
+        }
+        ControlFlow::Continue(())
+    })?;
+    for chunk in lost {
+        if chunk_record(&store.read()?, &chunk)?.is_some_and(|record| record.present) {
+            tracing::warn!(%chunk, "a chunk's file is missing: it is fetched from a peer");
+            let _ = inputs.send(Input::Event(Event::ChunkLost { chunk }));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! A client of the HTTP door.
+
+use std::time::Duration;
+
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+/// Talks to one storage root with one token.
+#[derive(Clone)]
+pub struct Http {
+    root: String,
+    token: String,
+    agent: Agent,
+}
+
+impl Http {
+    /// A client.
+    pub fn new(root: &str, token: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(120)))
+            .build();
+        Self {
+            root: root.to_owned(),
+            token: token.to_owned(),
+            agent: config.into(),
+        }
+    }
+
+    /// The same client with another token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.root)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    /// PUT; gives status and ETag.
+    pub fn put(
+        &self,
+        path: &str,
+        body: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<(u16, String), ureq::Error> {
+        let mut request = self
+            .agent
+            .put(self.url(path))
+            .header("Authorization", self.bearer());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send(body)?;
+        Ok((response.status().as_u16(), etag(&response)))
+    }
+
+    /// PUT that must succeed; gives the ETag.
+    pub fn store(&self, path: &str, body: &[u8]) -> String {
+        let (status, etag) = self.put(path, body, &[]).expect("the door answers");
+        assert!(status == 200 || status == 201, "PUT {path}: {status}");
+        etag
+    }
+
+    /// GET; gives status, body and ETag.
+    pub fn get(&self, path: &str) -> Result<(u16, Vec<u8>, String), ureq::Error> {
+        let mut response = self
+            .agent
+            .get(self.url(path))
+            .header("Authorization", self.bearer())
+            .call()?;
+        let body = response.body_mut().with_config().limit(u64::MAX).read_to_vec()?;
+        Ok((response.status().as_u16(), body, etag(&response)))
+    }
+
+    /// DELETE; gives the status.
+    pub fn delete(&self, path: &str) -> Result<u16, ureq::Error> {
+        let response = self
+            .agent
+            .delete(self.url(path))
+            .header("Authorization", self.bearer())
+            .call()?;
+        Ok(response.status().as_u16())
+    }
+}
+
+fn etag(response: &Response<Body>) -> String {
+    response
+        .headers()
+        .get("etag")
+        .and_then(|tag| tag.to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
+}

@@ -1,0 +1,93 @@
+//! Running the program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The program, built once for all tests of a process.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Some(given) = std::env::var_os("CAIRN_PROGRAM") {
+            return given.into();
+        }
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build
+            .args([
+                "build",
+                "--locked",
+                "-p",
+                "cairn",
+                "--bin",
+                "cairn",
+                "--message-format=json",
+            ])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .stderr(Stdio::inherit());
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        let output = build.output().expect("cargo runs");
+        assert!(output.status.success(), "the program does not build");
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+            .find(|path| path.file_name().is_some_and(|name| name == "cairn"))
+            .expect("cargo names the program that it built")
+    })
+}
+
+fn command(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.arg("--home").arg(home).args(args).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command that must succeed, and gives its standard output.
+pub fn cairn(home: &Path, args: &[&str]) -> String {
+    let output = command(home, args).output().expect("the program starts");
+    assert!(output.status.success(), "cairn {args:?}: {}", describe(&output));
+    String::from_utf8(output.stdout).expect("text on standard output")
+}
+
+/// Runs a command that must fail, and gives its exit code and what it said.
+pub fn cairn_fails(home: &Path, args: &[&str]) -> (i32, String) {
+    let output = command(home, args).output().expect("the program starts");
+    assert!(
+        !output.status.success(),
+        "cairn {args:?} should fail: {}",
+        describe(&output)
+    );
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+fn describe(output: &Output) -> String {
+    format!(
+        "{}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A line of `/proc/PID/status`, such as `VmHWM`, in KiB.
+pub fn memory_kib(pid: u32, line: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
+    status
+        .lines()
+        .find_map(|found| {
+            found
+                .strip_prefix(line)?
+                .strip_prefix(':')?
+                .trim()
+                .strip_suffix("kB")?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .expect("the kernel tells")
+}

@@ -1,0 +1,190 @@
+//! What is wrong is refused with a sentence, and changes nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use cairn_tests::{Daemon, Space, cairn, cairn_fails, eventually};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+#[test]
+fn http_requests_are_refused_with_a_status_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Daemon::start(&folder.path().join("a"), &["--quota", "1 MiB"]);
+    let http = node.http();
+    http.store("/notes/a", b"one");
+    let before = node.status();
+    let status = |result: Result<(u16, String), _>| result.unwrap().0;
+    assert_eq!(
+        status(http.with_token("nonsense").put("/notes/a", b"x", &[])),
+        401
+    );
+    let narrow = cairn(&node.home, &["token", "new", "--scope", "photos:rw"]);
+    assert_eq!(
+        status(http.with_token(narrow.trim()).put("/notes/a", b"x", &[])),
+        403
+    );
+    assert_eq!(status(http.put("/notes//a", b"x", &[])), 400);
+    assert_eq!(
+        status(http.put("/notes/a", b"x", &[("If-Match", "\"old\"")])),
+        412
+    );
+    assert_eq!(status(http.put("/notes/a/b", b"x", &[])), 409);
+    assert_eq!(status(http.put("/notes", b"x", &[])), 400);
+    assert_eq!(status(http.put("/notes/big", &vec![0; 2 << 20], &[])), 507);
+    assert_eq!(http.get("/notes/none").unwrap().0, 404);
+    let after = node.status();
+    for key in ["documents", "bytes", "clock_digest"] {
+        assert_eq!(before[key], after[key], "{key}");
+    }
+    assert_eq!(http.get("/notes/a").unwrap().1, b"one");
+}
+
+#[test]
+fn a_second_daemon_is_refused_with_the_pid_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Daemon::start(&folder.path().join("a"), &[]);
+    let (code, said) = cairn_fails(&node.home, &["run", "--no-mdns", "--http", "127.0.0.1:0"]);
+    assert_eq!(code, 1);
+    assert!(said.contains(&node.pid().to_string()), "{said}");
+}
+
+#[test]
+fn the_command_line_has_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("a");
+    assert_eq!(cairn_fails(&home, &["status"]).0, 7, "no daemon");
+    assert_eq!(cairn_fails(&home, &["frobnicate"]).0, 2, "wrong usage");
+    let node = Daemon::start(&home, &[]);
+    assert_eq!(
+        cairn_fails(&home, &["get", "/private/notes/none", "-"]).0,
+        3,
+        "not found"
+    );
+    let file = folder.path().join("file");
+    std::fs::write(&file, "text").unwrap();
+    let file = file.to_str().unwrap();
+    cairn(&home, &["put", file, "/private/notes/a"]);
+    assert_eq!(cairn(&home, &["get", "/private/notes/a", "-"]), "text");
+    assert_eq!(
+        cairn_fails(&home, &["put", file, "/private/notes/a/b"]).0,
+        5,
+        "conflict"
+    );
+    let (code, said) = cairn_fails(&home, &["put", file, "/elsewhere/a"]);
+    assert!(code == 1 || code == 2, "{code}");
+    assert!(
+        said.contains("/public/"),
+        "the message says what a path looks like: {said}"
+    );
+    drop(node);
+}
+
+#[test]
+fn an_unknown_key_in_the_configuration_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("a");
+    std::fs::create_dir_all(&home).unwrap();
+    std::fs::write(home.join("cairn.toml"), "htpp = \"127.0.0.1:0\"\n").unwrap();
+    let (_, said) = cairn_fails(&home, &["run", "--no-mdns"]);
+    assert!(said.contains("htpp"), "{said}");
+}
+
+#[test]
+fn garbage_on_a_link_closes_it_and_is_logged_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Daemon::start(&folder.path().join("a"), &[]);
+    for _ in 0..3 {
+        if let Ok(mut stream) = TcpStream::connect(node.socket()) {
+            let _ = stream.write_all(&[0x55; 4096]);
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest);
+        }
+    }
+    eventually(DEADLINE, || {
+        let log = node.log();
+        let refusals = log
+            .lines()
+            .filter(|line| line.contains("a link was refused"))
+            .count();
+        (refusals == 1)
+            .then_some(())
+            .ok_or_else(|| format!("{refusals} refusals in the log:\n{log}"))
+    });
+    node.http().store("/notes/still", b"alive");
+}
+
+fn chunk_files(home: &std::path::Path) -> Vec<PathBuf> {
+    let output = Command::new("find")
+        .arg(home.join("chunks"))
+        .args(["-type", "f"])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(PathBuf::from)
+        .collect()
+}
+
+#[test]
+fn a_damaged_chunk_is_never_served_and_is_repaired_from_a_peer() {
+    let space = Space::new(2, "tcp://127.0.0.1:0");
+    let body = cairn_tests::Random(3).bytes(700_000);
+    space.nodes[0].http().store("/photos/p", &body);
+    space.in_step(DEADLINE);
+    let files = chunk_files(&space.nodes[1].home);
+    assert!(!files.is_empty());
+    for file in &files {
+        let mut bytes = std::fs::read(file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(file, bytes).unwrap();
+    }
+    let http = space.nodes[1].http();
+    eventually(DEADLINE, || match http.get("/photos/p") {
+        Ok((200, found, _)) => {
+            assert!(found == body, "wrong bytes were served");
+            Ok(())
+        }
+        Ok((status, ..)) => Err(format!("status {status}")),
+        Err(error) => Err(error.to_string()),
+    });
+    assert!(
+        space.nodes[1].log().contains("damaged"),
+        "{}",
+        space.nodes[1].log()
+    );
+}
+
+#[test]
+fn a_damaged_database_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("a");
+    let mut node = Daemon::start(&home, &[]);
+    node.http().store("/notes/a", &[b'x'; 5000]);
+    node.terminate();
+    let database = home.join("cairn.redb");
+    let mut bytes = std::fs::read(&database).unwrap();
+    let at = bytes
+        .windows(64)
+        .position(|window| window == [b'x'; 64])
+        .expect("the document is in the database");
+    bytes[at + 20] ^= 1;
+    std::fs::write(&database, bytes).unwrap();
+    let mut node = Daemon::start(&home, &[]);
+    let (status, found, _) = node.http().get("/notes/a").unwrap();
+    assert_ne!(
+        status,
+        200,
+        "{} bytes of a damaged value were served",
+        found.len()
+    );
+    assert!(node.log().contains("corrupted"), "{}", node.log());
+    node.terminate();
+}
