@@ -1,1 +1,36 @@
 //! How Cairn's frames travel, and nothing of what they mean.
+//!
+//! ```text
+//! tcp ──────► stream ──► framing, pipe      A transport finds peers and proves who they are; a stream turns its bytes
+//! libp2p ───┘   └──────► outbox, inbox      into frames and back; outbox and inbox are the ends that the owner holds.
+//!                             └──► link     the contract between all of them and the rest of the node
+//! ```
+//! Start with [`Link`] for what a transport yields and [`Transport`] for what it can be told; then [`TcpTransport`].
+
+mod backoff;
+mod closing;
+pub mod framing;
+mod identity;
+mod inbox;
+mod link;
+mod outbox;
+mod pipe;
+mod registry;
+mod round_trip;
+mod stream;
+#[cfg(feature = "tcp")]
+mod tcp;
+
+pub use identity::Identity;
+pub use inbox::{FrameReceiver, INBOX_BYTES_MAX};
+pub use link::{
+    AddressError, BoxFuture, FRAME_LEN_MAX, Lane, Link, LinkProfile, PeerKey, Topology, Transport,
+    TransportEvent,
+};
+pub use outbox::{FrameSender, LANE_BYTES_MAX, SendError};
+pub use stream::KeepAlive;
+#[cfg(feature = "tcp")]
+pub use tcp::{
+    TcpConfig, TcpTransport,
+    handshake::{Handshake, HandshakeError, HandshakeKeys},
+};

@@ -12,6 +12,8 @@ mod links;
 mod node;
 mod register;
 mod run;
+#[cfg(test)]
+mod tests;
 mod transports;
 
 pub use clock::SystemClock;

@@ -119,7 +119,7 @@ pub async fn start(settings: &Settings) -> Result<Running, RunError> {
     let device = home.device_key()?;
     let database = home.file("cairn.redb");
     let store = RedbStore::open(&database)?;
-    let chunks = ChunkFiles::open(Arc::new(FolderDisk::open(home.path())?))?;
+    let chunks = ChunkFiles::open(Arc::new(FolderDisk::open(home.path()).map_err(ChunkError::from)?))?;
     let (register, proven) = Register::open(device.node_id(), &database);
     let on_disk = Engine::own_writer_on_disk(&store)?;
     let config = Config {
