@@ -9,7 +9,7 @@ use crate::store::crash::CrashRecorder;
 use crate::store::{ChunkFiles, RedbStore, Store as _, Table, WriteTransaction as _};
 
 /// Steps of a workload.
-const STEPS: usize = 5;
+const STEPS: usize = 4;
 /// Chunks of a burst: more than are synced one by one.
 const BURST: usize = 18;
 
