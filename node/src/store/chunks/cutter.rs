@@ -25,8 +25,8 @@ const HELD_LEN_MAX: usize = 2 * CHUNK_LEN_MAX as usize;
 /// Cuts a stream of bytes into chunks.
 ///
 /// Give it the content in pieces of any size with [`push`](Self::push), then call [`finish`](Self::finish). Both hand
-/// every completed chunk to the sink, in order; the result does not depend on the pieces. Holds 2 MiB at most. When
-/// the sink fails, the cutter is of no further use.
+/// every completed chunk to the sink, in order; the result does not depend on the pieces. Holds 2 MiB of content
+/// at most. When the sink fails, the cutter is of no further use.
 #[derive(Debug, Default)]
 pub struct Cutter {
     held: Vec<u8>,

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::ChunkDisk;
@@ -18,9 +19,9 @@ pub struct FolderDisk {
 }
 
 impl FolderDisk {
-    /// Opens the folder, or makes it and makes its name durable. Its parent must be there.
+    /// Opens the folder, or makes it, for this user only, and makes its name durable. Its parent must be there.
     pub fn open(root: &Path) -> io::Result<Self> {
-        match fs::create_dir(root) {
+        match fs::DirBuilder::new().mode(0o700).create(root) {
             Ok(()) => {
                 if let Some(parent) = root.parent() {
                     // A bare name has the empty path as its parent, which cannot be opened.

@@ -81,43 +81,40 @@ fn drop_unreachable(contents: &mut Contents) {
     contents.files.retain(|file, _| named.contains(file));
 }
 
-/// What becomes of operations that no sync covers.
-enum Fate {
-    Kept,
-    Lost,
-    Drawn {
-        random: ChaCha8Rng,
-        /// Of 256 operations, how many are lost, and how many of the rest arrive in part.
-        lost: u32,
-        torn: u32,
-    },
+/// Decides what becomes of operations that no sync covers.
+struct Fate {
+    random: ChaCha8Rng,
+    /// Of 256 operations, how many are lost.
+    lost: u32,
+    /// Of 256 writes that are not lost, how many arrive in part.
+    torn: u32,
 }
 
 impl Fate {
     fn new(loss: Loss) -> Self {
-        match loss {
-            Loss::Nothing => Self::Kept,
-            Loss::Everything => Self::Lost,
-            Loss::Torn(seed) => {
-                let mut random = ChaCha8Rng::seed_from_u64(seed);
-                let shares = [16, 128, 240];
-                let lost = shares[below(&mut random, shares.len())];
-                let torn = shares[below(&mut random, shares.len())];
-                Self::Drawn { random, lost, torn }
-            }
-        }
+        let mut random = ChaCha8Rng::seed_from_u64(match loss {
+            Loss::Torn(seed) => seed,
+            Loss::Everything | Loss::Nothing => 0,
+        });
+        // The shares differ between images: some lose little and some nearly all.
+        let shares = [16, 128, 240];
+        let (lost, torn) = match loss {
+            Loss::Everything => (256, 0),
+            Loss::Nothing => (0, 0),
+            Loss::Torn(_) => (
+                shares[below(&mut random, shares.len())],
+                shares[below(&mut random, shares.len())],
+            ),
+        };
+        Self { random, lost, torn }
     }
 
     fn befall(&mut self, contents: &mut Contents, operation: &Operation) {
-        let (random, lost, torn) = match self {
-            Self::Kept => return contents.apply(operation),
-            Self::Lost => return,
-            Self::Drawn { random, lost, torn } => (random, *lost, *torn),
-        };
-        if random.next_u32() % 256 < lost {
+        let random = &mut self.random;
+        if random.next_u32() % 256 < self.lost {
             return;
         }
-        let in_part = random.next_u32() % 256 < torn;
+        let in_part = random.next_u32() % 256 < self.torn;
         match operation {
             Operation::DatabaseWrite { offset, bytes } if in_part => {
                 tear_database(contents, *offset, bytes, random);
@@ -140,7 +137,7 @@ fn tear_database(contents: &mut Contents, offset: usize, bytes: &[u8], random: &
     while start < bytes.len() {
         let in_sector = SECTOR_LEN - (offset + start) % SECTOR_LEN;
         let end = bytes.len().min(start + in_sector);
-        if random.next_u32() % 2 == 0 {
+        if random.next_u32().is_multiple_of(2) {
             contents.apply(&Operation::DatabaseWrite {
                 offset: offset + start,
                 bytes: bytes[start..end].into(),

@@ -18,8 +18,9 @@ use workload::Workload;
 
 /// Workloads of an ordinary test run.
 const WORKLOADS: u64 = 200;
-/// Torn images for each sync boundary: of the workload, and of what opening an image does.
+/// Torn images for each sync boundary of a workload.
 const TORN: u64 = 2;
+/// Torn images for each sync boundary of a recovery.
 const TORN_AGAIN: u64 = 1;
 
 /// A disk with an empty store: a store gets its name when it is complete, so that no crash finds it half made.
@@ -49,14 +50,21 @@ fn survives(seed: u64) -> usize {
     Workload::new(seed).run(&recorder, &mut promises);
     let mut seen = 0;
     let killed = [recorder.crash(usize::MAX, Loss::Nothing)];
-    for image in recorder.images(TORN, seed).chain(killed) {
+    for (number, image) in recorder.images(TORN, seed).chain(killed).enumerate() {
         let context = describe(seed, &[&image]);
         let (store, files) = open(&image.recorder, &context);
         let mut later = promises.check(image.position, &store, &files, &context);
-        // What opening wrote comes first, then the node goes on: it fetches again what it misses.
-        later.write_again(&image.recorder, &store, &files, &promises);
-        drop((store, files));
         seen += 1;
+        // Every other recovery is crashed, and before every other of those crashes the node goes on and fetches again
+        // what it misses. Three images belong to a boundary, so that all kinds get their turn; the time is better spent
+        // on more workloads.
+        if number % 2 == 1 {
+            continue;
+        }
+        if number % 4 == 0 {
+            later.write_again(&image.recorder, &store, &files, &promises);
+        }
+        drop((store, files));
         for again in image.recorder.images(TORN_AGAIN, seed) {
             let context = describe(seed, &[&image, &again]);
             let (store, files) = open(&again.recorder, &context);

@@ -30,11 +30,14 @@ enum Fate {
     Removed,
 }
 
+/// What happened to one chunk, with the position of each change.
+type Fates = Vec<(usize, Fate)>;
+
 /// What a node has promised by each position of its journal.
 #[derive(Debug, Default)]
 pub(super) struct Promises {
     committed: Vec<Committed>,
-    chunks: BTreeMap<Hash, (Vec<u8>, Vec<(usize, Fate)>)>,
+    chunks: BTreeMap<Hash, (Vec<u8>, Fates)>,
 }
 
 impl Promises {

@@ -9,9 +9,9 @@ use crate::store::crash::CrashRecorder;
 use crate::store::{ChunkFiles, RedbStore, Store as _, Table, WriteTransaction as _};
 
 /// Steps of a workload.
-const STEPS: usize = 5;
-/// Chunks of a burst: more than are synced one by one.
-const BURST: usize = 18;
+const STEPS: usize = 4;
+/// Chunks of a burst: more than are synced one by one, even if a third of them is here already.
+const BURST: usize = 32;
 
 pub(super) struct Workload {
     random: ChaCha8Rng,
