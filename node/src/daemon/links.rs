@@ -221,7 +221,7 @@ impl Hands {
             crate::mesh::Lane::Bulk => Lane::Bulk,
         };
         match sender.try_send(lane, Bytes::from(frame)) {
-            Ok(()) | Err(SendError::Closed { .. }) => {}
+            Ok(()) | Err(SendError::Closed) => {}
             // The protocol asks again for what is dropped here.
             Err(error) => tracing::debug!(?link, %error, "a frame was dropped"),
         }
