@@ -125,9 +125,9 @@ where
         end = reader.run(&inbox) => end,
         _ = core.closing.closed() => LinkEnd::Down,
     };
+    core.outbox.close();
     // From here on the receiver gets what it has not taken yet, and then `None`.
     drop(inbox);
-    core.outbox.close();
     if core.closing.closed().await.polite {
         // The socket is read to its end: closed with bytes unread, it would be reset, and the peer might never see the farewell.
         let _ = tokio::time::timeout(FAREWELL, async { tokio::join!(&mut writer.0, reader.drain()) }).await;

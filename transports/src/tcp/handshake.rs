@@ -32,6 +32,7 @@ const PROLOGUE: &[u8] = b"cairn tcp 1";
 const MESSAGE_LENS: [usize; 3] = [32, 128, 96];
 const LENGTH_LEN: usize = 2;
 const KEY_LEN: usize = 32;
+const TAG_LEN: usize = 16;
 
 /// Why a handshake failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,10 +121,12 @@ impl Handshake {
         }
         let payload: &[u8] = if self.step == 0 { &[] } else { &self.own.0 };
         let len = MESSAGE_LENS[self.step];
-        let mut message = vec![0; LENGTH_LEN + len];
+        // The library wants room for a tag even in the message that has none.
+        let mut message = vec![0; LENGTH_LEN + len + TAG_LEN];
         let written = self.noise.write_message(payload, &mut message[LENGTH_LEN..]);
         let written = written.map_err(|error| HandshakeError::Cipher(error.to_string()))?;
         assert_eq!(written, len, "the pattern fixes the length of each message");
+        message.truncate(LENGTH_LEN + len);
         message[..LENGTH_LEN].copy_from_slice(&(len as u16).to_be_bytes());
         self.step += 1;
         Ok(Some(message))
