@@ -4,10 +4,14 @@
 //! snapshot of the store. Large payloads never pass the engine: workers stream them between links, uploads and chunk
 //! files.
 
+mod addresses;
 mod chunk_worker;
 mod clock;
+mod config;
+mod doors;
 mod engine_thread;
 mod home;
+mod invite;
 mod links;
 mod node;
 mod register;
@@ -17,7 +21,10 @@ mod tests;
 mod transports;
 
 pub use clock::SystemClock;
+pub use config::{ConfigError, ConfigFile, parse_size};
+pub use doors::run_until_stopped;
 pub use home::{Home, HomeError, SpaceFile, random_seed};
+pub use invite::{Invite, InviteError};
 pub use links::{LinkInfo, LinkTable};
 pub use node::{Node, NodeError};
 pub use register::Register;

@@ -54,6 +54,21 @@ pub struct Settings {
     pub http_any_port: bool,
 }
 
+impl Settings {
+    /// The HTTP door, if nobody says where: reached from this machine alone.
+    pub const DEFAULT_HTTP: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7780);
+
+    /// Where to listen, if nobody says where.
+    pub fn default_listen() -> Vec<String> {
+        let mut listen = vec!["tcp://0.0.0.0:7781".to_owned()];
+        if cfg!(feature = "libp2p") {
+            listen.push("/ip4/0.0.0.0/tcp/0".to_owned());
+        }
+        listen
+    }
+}
+
 /// Why a node cannot run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -101,7 +101,7 @@ fn clock_json(clock: &Clock) -> Value {
 }
 
 /// An entry, without what travels beside it.
-pub(super) fn entry_json(entry: &Entry) -> Value {
+pub fn entry_json(entry: &Entry) -> Value {
     let change = entry.change();
     let mut object = json!({
         "space": change.space.to_string(),
@@ -129,7 +129,8 @@ pub(super) fn entry_json(entry: &Entry) -> Value {
     object
 }
 
-fn grant_json(grant: &Grant) -> Value {
+/// A grant.
+pub fn grant_json(grant: &Grant) -> Value {
     json!({
         "subject": grant.subject.to_string(),
         "name": grant.name,

@@ -39,6 +39,7 @@ pub use command::{
 };
 pub use engine::{Config, Engine, EngineError};
 pub use io::{Action, Event, Lane, LinkId, LinkProfile, Report, RequestId};
+pub use json::{entry_json, grant_json};
 pub use message::{
     BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, FRAME_LEN_MAX, Hello, LiveSet, Message,
     MessageError, REASON_LEN_MAX, StorageError, StorageRequest, StorageResponse, SyncRequest, carried_chunk,

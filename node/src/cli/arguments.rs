@@ -1,0 +1,258 @@
+//! The words of the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A storage node for people who cannot count on a server, or on a network.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, args_conflicts_with_subcommands = false)]
+pub struct Cli {
+    /// The node's folder. Default: cairn in the XDG data folder
+    #[arg(long, env = "CAIRN_HOME", global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// What to do; without it, run.
+    #[command(subcommand)]
+    pub command: Option<Words>,
+    /// Arguments of run.
+    #[command(flatten)]
+    pub run: RunArguments,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArguments {
+    /// Where the HTTP door opens; port 0: any free port
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Where other nodes reach this one: tcp://ADDRESS:PORT, or a multiaddr. May be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Vec<String>,
+    /// A node to stay in touch with. May be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub peer: Vec<String>,
+    /// Neither look for nodes on the LAN nor be found there
+    #[arg(long)]
+    pub no_mdns: bool,
+    /// How much the documents may take together, such as "10 GiB"
+    #[arg(long, value_name = "SIZE")]
+    pub quota: Option<String>,
+    /// The user's name, for a new folder
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// What is logged: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Words {
+    /// Run the node
+    Run(RunArguments),
+    /// Make keys and configuration without starting
+    Init {
+        /// The user's name in addresses
+        #[arg(long)]
+        user: String,
+    },
+    /// Print a code with which another device of yours can join
+    Invite {
+        /// Draw the code as a QR code as well
+        #[arg(long)]
+        qr: bool,
+        /// How long the code may be used, such as 30m, 24h or 7d
+        #[arg(long, default_value = "24h", value_name = "TIME")]
+        expires: String,
+        /// Name this address in the code instead of the node's own. May be repeated
+        #[arg(long, value_name = "ADDRESS")]
+        address: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Become one of an owner's nodes, before the first run of a new folder
+    Join {
+        /// What cairn invite printed
+        code: String,
+        /// The name of this device, for people
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Access tokens for programs
+    #[command(subcommand)]
+    Token(TokenWords),
+    /// Store a file as a document
+    Put {
+        /// The file; - for standard input
+        file: String,
+        /// Where: /<category>/<module>/<path>
+        path: String,
+        /// The media type
+        #[arg(long, default_value = "application/octet-stream")]
+        content_type: String,
+        /// Only if the document still has this tag
+        #[arg(long, value_name = "ETAG")]
+        if_match: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a document
+    Get {
+        /// Which
+        path: String,
+        /// Where to write it; - for standard output
+        #[arg(default_value = "-")]
+        file: String,
+        /// Which of its concurrent versions, as cairn conflicts shows them
+        #[arg(long)]
+        version: Option<String>,
+    },
+    /// List a folder
+    Ls {
+        /// Which
+        #[arg(default_value = "/")]
+        folder: String,
+        /// With everything below
+        #[arg(short, long)]
+        recursive: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a document
+    Rm {
+        /// Which
+        path: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The state of the node
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The other nodes of the space
+    Peers {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The devices of the space
+    Devices {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What waits for other nodes
+    Queue {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Documents with concurrent versions; with a path and --keep, resolve one
+    Conflicts {
+        /// The document to resolve
+        #[arg(requires = "keep")]
+        path: Option<String>,
+        /// The version that stays: its number in the list, or its name
+        #[arg(long, requires = "path")]
+        keep: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shut a device out for good
+    Revoke {
+        /// Its id, the beginning of it, or its name
+        node: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a folder as a tar archive
+    Export {
+        /// Which folder
+        #[arg(default_value = "/")]
+        folder: String,
+        /// Where to; - for standard output
+        #[arg(default_value = "-")]
+        file: String,
+    },
+    /// Store the files of a tar archive
+    Import {
+        /// The archive; - for standard input
+        file: String,
+        /// Into which folder
+        #[arg(default_value = "/")]
+        folder: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a frame, entry, grant or invite as JSON
+    Decode {
+        /// A file, - for standard input, hexadecimal digits, or an invite code
+        #[arg(default_value = "-")]
+        what: String,
+    },
+    /// Print a script that completes these words in a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What to do with access tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenWords {
+    /// Make one; it is printed alone, and never again
+    New {
+        /// What it opens: <module>:r, <module>:rw, *:r or *:rw. May be repeated
+        #[arg(long, required = true)]
+        scope: Vec<String>,
+        /// For which program it is
+        #[arg(long, default_value = "")]
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List them
+    Ls {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget one
+    Rm {
+        /// Its id in the list, or the token itself
+        token: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_words_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_what_happens_without_a_word() {
+        let cli = Cli::try_parse_from(["cairn", "--http", "127.0.0.1:0", "--no-mdns"]).unwrap();
+        assert!(cli.command.is_none() && cli.run.no_mdns);
+        let cli = Cli::try_parse_from(["cairn", "--home", "x", "run", "--peer", "tcp://a:1"]).unwrap();
+        assert!(matches!(cli.command, Some(Words::Run(arguments)) if arguments.peer == ["tcp://a:1"]));
+    }
+}

@@ -1,0 +1,134 @@
+//! What is asked for and what comes back.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// The state of the node.
+    Status,
+    /// Stores a document; its body follows.
+    Put {
+        /// Where.
+        path: String,
+        /// Its media type.
+        content_type: String,
+        /// Only if the current version has this tag.
+        if_match: Option<String>,
+    },
+    /// Reads a document; its body follows the answer.
+    Get {
+        /// Which.
+        path: String,
+        /// Which of its concurrent versions; the winner when absent.
+        version: Option<String>,
+    },
+    /// Lists a folder.
+    List {
+        /// Which.
+        folder: String,
+        /// With everything below.
+        recursive: bool,
+    },
+    /// Deletes a document.
+    Remove {
+        /// Which.
+        path: String,
+    },
+    /// The other nodes of the space.
+    Peers,
+    /// What waits for other nodes.
+    Queue,
+    /// Documents with concurrent versions.
+    Conflicts,
+    /// Makes one version the only one.
+    Resolve {
+        /// Which document.
+        path: String,
+        /// The version that stays: its dot, or its number in the list, from 1.
+        keep: String,
+    },
+    /// Makes an access token.
+    TokenNew {
+        /// What it may do.
+        scopes: Vec<String>,
+        /// Which program it is for.
+        name: String,
+    },
+    /// The access tokens.
+    TokenList,
+    /// Forgets an access token.
+    TokenRemove {
+        /// Its name in the list, or the token itself.
+        token: String,
+    },
+    /// Makes an invite for another device.
+    Invite {
+        /// Addresses to name instead of this node's own.
+        addresses: Vec<String>,
+        /// How long it may be used, in seconds.
+        valid_s: u64,
+    },
+    /// Shuts a device out.
+    Revoke {
+        /// Its id, or the beginning of it.
+        node: String,
+    },
+    /// Writes an archive; it follows the answer.
+    Export {
+        /// Of which folder.
+        folder: String,
+    },
+    /// Reads an archive, which follows.
+    Import {
+        /// Into which folder.
+        folder: String,
+    },
+}
+
+/// What kind of failure it was: each kind is an exit code of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// Anything else.
+    Failed,
+    /// The request makes no sense.
+    Usage,
+    /// What was asked for is not there.
+    NotFound,
+    /// Not allowed.
+    Denied,
+    /// Something else is in the way, or was changed meanwhile.
+    Conflict,
+    /// No room.
+    Full,
+}
+
+/// A failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind.
+    pub kind: ErrorKind,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of this kind.
+    pub fn new(kind: ErrorKind, message: impl ToString) -> Self {
+        Self { kind, message: message.to_string() }
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It was done; this is the result.
+    Done(Value),
+    /// It was not.
+    Failed(Failure),
+}

@@ -1,0 +1,601 @@
+//! The node's end.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+
+use super::frame::{self, BODY_FRAME_MAX, FRAME_MAX, FrameError};
+use super::{Answer, ErrorKind, Failure, Request, archive};
+use crate::daemon::{Node, NodeError};
+use crate::mesh::{Command, CommandError, Condition, Delete, Precondition, Put, Reply, Resolve, TagSet};
+use crate::model::{DocumentPath, Dot, FolderPath};
+use crate::service::tokens::{self, Scope, Token};
+use crate::service::{Found, Lookup, ReadError, Upload, UploadError, Uploaded};
+use crate::space::{FolderItem, Head, View, records};
+use crate::store::{Store, WriteTransaction};
+
+/// Frames of a body that wait for the disk.
+const WAITING_MAX: usize = 4;
+/// Paths named in a queue, for each peer.
+const QUEUE_MAX: usize = 1000;
+/// Conflicts listed.
+const CONFLICTS_MAX: usize = 10_000;
+
+/// What only the process around the node knows.
+pub trait Extras: Send + Sync {
+    /// `http`, `storage_root`, `listen`, and for each link `node`, `address`, `transport`, `rtt_ms`.
+    fn surroundings(&self) -> Value;
+
+    /// An invite code for another device.
+    fn invite(&self, addresses: Vec<String>, valid_s: u64) -> Result<(Command, String), Failure>;
+
+    /// The command that shuts `node` out.
+    fn revoke(&self, node: crate::model::NodeId) -> Result<Command, Failure>;
+
+    /// Longest document, in bytes.
+    fn document_len_max(&self) -> u64;
+}
+
+/// Answers on the socket until the task is dropped.
+pub async fn serve(node: Node, listener: UnixListener, extras: Arc<dyn Extras>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let session = Session { node: node.clone(), extras: extras.clone() };
+                tokio::spawn(async move {
+                    if let Err(error) = session.run(stream).await {
+                        tracing::debug!(%error, "a command went away");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control socket takes no connection");
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+struct Session {
+    node: Node,
+    extras: Arc<dyn Extras>,
+}
+
+type Outcome = Result<Value, Failure>;
+
+fn failed(error: impl ToString) -> Failure {
+    Failure::new(ErrorKind::Failed, error)
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        let kind = match &error {
+            NodeError::Refused(refused) => match refused {
+                CommandError::NotFound(_) | CommandError::NoSuchSibling(_) => ErrorKind::NotFound,
+                CommandError::PreconditionFailed { .. } | CommandError::Clash(_) => ErrorKind::Conflict,
+                CommandError::OverQuota { .. } => ErrorKind::Full,
+                CommandError::Revoked(_) => ErrorKind::Denied,
+                CommandError::Invalid(_) => ErrorKind::Usage,
+            },
+            NodeError::Stopped => ErrorKind::Failed,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        failed(error)
+    }
+}
+
+impl From<UploadError> for Failure {
+    fn from(error: UploadError) -> Self {
+        let full = matches!(error, UploadError::Chunk(crate::store::ChunkError::Full));
+        Self::new(if full { ErrorKind::Full } else { ErrorKind::Failed }, error)
+    }
+}
+
+pub(super) fn document(path: &str) -> Result<DocumentPath, Failure> {
+    DocumentPath::parse(path).map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))
+}
+
+fn folder(path: &str) -> Result<FolderPath, Failure> {
+    let path = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
+    FolderPath::parse(&path).map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))
+}
+
+impl Session {
+    async fn run(self, stream: UnixStream) -> Result<(), FrameError> {
+        let (from, to) = stream.into_split();
+        let (mut from, mut to) = (BufReader::new(from), BufWriter::new(to));
+        let bytes = frame::read_async(&mut from, FRAME_MAX).await?;
+        let outcome = match serde_json::from_slice(&bytes) {
+            Ok(Request::Get { path, version }) => return self.get(&path, version.as_deref(), &mut to).await,
+            Ok(Request::Export { folder }) => return self.export(&folder, &mut to).await,
+            Ok(Request::Put { path, content_type, if_match }) => {
+                self.put(&path, content_type, if_match, &mut from).await
+            }
+            Ok(Request::Import { folder }) => self.import(&folder, &mut from).await,
+            Ok(request) => self.answer(request).await,
+            Err(error) => Err(Failure::new(
+                ErrorKind::Usage,
+                format!("the node does not understand this ({error}): is it of another version?"),
+            )),
+        };
+        answer(&mut to, outcome).await
+    }
+
+    async fn answer(&self, request: Request) -> Outcome {
+        match request {
+            Request::Status => self.status().await,
+            Request::List { folder, recursive } => self.list(&folder, recursive).await,
+            Request::Remove { path } => {
+                let delete = Delete { path: document(&path)?, precondition: Precondition::default() };
+                match self.node.command(Command::Delete(delete)).await? {
+                    Reply::Deleted { etag } => Ok(json!({ "path": path, "etag": etag.to_string() })),
+                    _ => Ok(json!({ "path": path })),
+                }
+            }
+            Request::Peers => self.peers().await,
+            Request::Queue => self.queue().await,
+            Request::Conflicts => {
+                let conflicts = self.node.documents().conflicts(CONFLICTS_MAX)?;
+                Ok(conflicts
+                    .into_iter()
+                    .map(|(path, heads)| json!({ "path": path.as_str(), "versions": versions(&heads) }))
+                    .collect())
+            }
+            Request::Resolve { path, keep } => self.resolve(&path, &keep).await,
+            Request::TokenNew { scopes, name } => self.token_new(&scopes, name).await,
+            Request::TokenList => {
+                let tokens = tokens::all(&self.node.store().read().map_err(failed)?).map_err(failed)?;
+                Ok(tokens
+                    .into_iter()
+                    .map(|(id, token)| {
+                        json!({
+                            "id": id.to_string()[..16],
+                            "scopes": token.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                            "name": token.name,
+                            "created_ms": token.created.0,
+                        })
+                    })
+                    .collect())
+            }
+            Request::TokenRemove { token } => self.token_remove(&token),
+            Request::Invite { addresses, valid_s } => {
+                let (command, code) = self.extras.invite(addresses, valid_s)?;
+                self.node.command(command).await?;
+                Ok(json!({ "code": code, "valid_s": valid_s }))
+            }
+            Request::Revoke { node } => self.revoke(&node).await,
+            Request::Put { .. } | Request::Get { .. } | Request::Export { .. } | Request::Import { .. } => {
+                Err(failed("this request has a body"))
+            }
+        }
+    }
+
+    async fn status(&self) -> Outcome {
+        let status = self.node.status().await?;
+        let mut value = self.extras.surroundings();
+        let links = value["links"].take();
+        if let Some(object) = value.as_object_mut() {
+            object.remove("links");
+        }
+        value["node"] = json!(status.node.to_string());
+        value["owner"] = json!(status.owner.to_string());
+        value["user"] = json!(self.node.user());
+        value["documents"] = json!(status.documents);
+        value["bytes"] = json!(status.bytes);
+        value["pending"] = json!(status.pending);
+        value["incomplete"] = json!(status.incomplete.len());
+        value["clock_digest"] = json!(status.clock_digest.to_string());
+        value["twin"] = json!(status.twin);
+        value["peers"] = status
+            .peers
+            .iter()
+            .map(|peer| {
+                let id = peer.node.to_string();
+                let link = links
+                    .as_array()
+                    .and_then(|links| links.iter().rev().find(|link| link["node"] == id.as_str()))
+                    .filter(|_| peer.linked);
+                json!({
+                    "node": id,
+                    "name": peer.name,
+                    "link": link.map(|link| link["address"].clone()),
+                    "transport": link.map(|link| link["transport"].clone()),
+                    "rtt_ms": link.map(|link| link["rtt_ms"].clone()),
+                    "in_step": peer.in_step,
+                    "pending": peer.pending,
+                    "revoked": peer.revoked,
+                    "seen_ms": peer.seen.0,
+                    "refused": peer.last_refusal,
+                })
+            })
+            .collect();
+        Ok(value)
+    }
+
+    async fn peers(&self) -> Outcome {
+        Ok(self.status().await?["peers"].take())
+    }
+
+    /// For each device the entries that it has not acknowledged.
+    async fn queue(&self) -> Outcome {
+        let status = self.node.status().await?;
+        let read = self.node.store().read().map_err(failed)?;
+        let view = View(&read);
+        let held: crate::model::Clock =
+            records::load(&read, records::Record::Clock).map_err(failed)?.unwrap_or_default();
+        let mut queue = Vec::new();
+        for peer in status.peers.iter().filter(|peer| !peer.revoked && peer.pending > 0) {
+            let record = records::peer(&read, peer.node).map_err(failed)?.unwrap_or_default();
+            let mut changes = Vec::new();
+            for (writer, first, last) in held.missing_in(&record.acknowledged) {
+                let room = QUEUE_MAX - changes.len();
+                for dot in view.live_of(writer, first, last, room).map_err(failed)? {
+                    if let Some(entry) = view.entry(dot).map_err(failed)? {
+                        changes.push(json!({
+                            "path": entry.change().path.as_str(),
+                            "change": dot.to_string(),
+                            "operation": if entry.content().is_some() { "PUT" } else { "DELETE" },
+                            "bytes": entry.content().map_or(0, |content| content.len),
+                        }));
+                    }
+                }
+            }
+            queue.push(json!({
+                "node": peer.node.to_string(),
+                "name": peer.name,
+                "linked": peer.linked,
+                "pending": peer.pending,
+                "refused": peer.last_refusal,
+                "changes": changes,
+            }));
+        }
+        Ok(queue.into())
+    }
+
+    async fn list(&self, path: &str, recursive: bool) -> Outcome {
+        let folder = folder(path)?;
+        let mut items = Vec::new();
+        if recursive {
+            self.node.documents().walk(&folder, &mut |path, document| {
+                if let Some(stored) = document.stored() {
+                    items.push(json!({
+                        "name": path.as_str().strip_prefix(folder.as_str()).unwrap_or(path.as_str()),
+                        "bytes": stored.content.len,
+                        "content_type": stored.content.content_type,
+                        "etag": document.etag().map(|tag| tag.to_string()),
+                        "modified_ms": stored.head.time.wall().0,
+                        "conflict": document.is_conflicted(),
+                    }));
+                }
+                std::ops::ControlFlow::Continue(())
+            })?;
+            items.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+        } else {
+            self.node.documents().list(&folder, &mut |item| {
+                items.push(match item {
+                    FolderItem::Document { name, document } => {
+                        let stored = document.stored();
+                        json!({
+                            "name": name,
+                            "bytes": stored.map(|stored| stored.content.len),
+                            "content_type": stored.map(|stored| stored.content.content_type.clone()),
+                            "etag": document.etag().map(|tag| tag.to_string()),
+                            "modified_ms": stored.map(|stored| stored.head.time.wall().0),
+                            "conflict": document.is_conflicted(),
+                        })
+                    }
+                    FolderItem::Folder { name, folder } => json!({
+                        "name": format!("{name}/"),
+                        "bytes": folder.bytes,
+                        "documents": folder.documents,
+                        "etag": folder.etag().to_string(),
+                    }),
+                });
+                std::ops::ControlFlow::Continue(())
+            })?;
+        }
+        Ok(items.into())
+    }
+
+    async fn resolve(&self, path: &str, keep: &str) -> Outcome {
+        let path = document(path)?;
+        let missing = || Failure::new(ErrorKind::NotFound, format!("{} has no such version", path.as_str()));
+        let read = self.node.store().read().map_err(failed)?;
+        let found = View(&read).document(&path).map_err(failed)?;
+        let keep = find(found.heads(), keep).ok_or_else(missing)?;
+        self.node.command(Command::Resolve(Resolve { path: path.clone(), keep })).await?;
+        Ok(json!({ "path": path.as_str(), "kept": keep.to_string() }))
+    }
+
+    async fn token_new(&self, scopes: &[String], name: String) -> Outcome {
+        let usage = |error: &dyn std::fmt::Display| Failure::new(ErrorKind::Usage, error);
+        if scopes.is_empty() || scopes.len() > tokens::SCOPES_MAX {
+            return Err(usage(&"a token has 1 to 64 scopes: give --scope MODULE:rw"));
+        }
+        let scopes = scopes
+            .iter()
+            .map(|scope| scope.parse::<Scope>())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| usage(&error))?;
+        let secret = crate::daemon::random_seed().map_err(failed)?;
+        let text = tokens::text(&secret);
+        let token = Token { scopes, name, created: self.node.wall() };
+        let node = self.node.clone();
+        let id = tokens::id(&text);
+        blocking(move || {
+            let mut write = node.store().write().map_err(failed)?;
+            tokens::store(&mut write, &id, &token).map_err(failed)?;
+            write.commit().map_err(failed)
+        })
+        .await?;
+        Ok(json!({ "token": text }))
+    }
+
+    fn token_remove(&self, given: &str) -> Outcome {
+        let mut write = self.node.store().write().map_err(failed)?;
+        let all = tokens::all(&write).map_err(failed)?;
+        let shown = tokens::id(given);
+        let mut fitting = all
+            .iter()
+            .filter(|(id, _)| *id == shown || given.len() >= 4 && id.to_string().starts_with(given));
+        let (Some((id, _)), None) = (fitting.next(), fitting.next()) else {
+            return Err(Failure::new(ErrorKind::NotFound, "no such token: cairn token ls lists them"));
+        };
+        tokens::remove(&mut write, id).map_err(failed)?;
+        write.commit().map_err(failed)?;
+        Ok(json!({ "removed": id.to_string()[..16] }))
+    }
+
+    async fn revoke(&self, given: &str) -> Outcome {
+        let status = self.node.status().await?;
+        let mut fitting = status
+            .peers
+            .iter()
+            .filter(|peer| given.len() >= 4 && peer.node.to_string().starts_with(given) || peer.name == given);
+        let (Some(peer), None) = (fitting.next(), fitting.next()) else {
+            return Err(Failure::new(
+                ErrorKind::NotFound,
+                "no such device, or more than one: cairn devices lists them with their ids",
+            ));
+        };
+        let command = self.extras.revoke(peer.node)?;
+        self.node.command(command).await?;
+        Ok(json!({ "revoked": peer.node.to_string() }))
+    }
+
+    async fn put(
+        &self,
+        path: &str,
+        content_type: String,
+        if_match: Option<String>,
+        from: &mut (impl AsyncRead + Unpin),
+    ) -> Outcome {
+        let path = document(path)?;
+        let precondition = match if_match {
+            None => Precondition::default(),
+            Some(tag) => {
+                let tag = tag.trim_matches('"').parse().map_err(|_| {
+                    Failure::new(ErrorKind::Conflict, "no version has this tag: cairn ls --json shows tags")
+                })?;
+                Precondition(vec![Condition::IfMatch(TagSet::Tags(vec![tag]))])
+            }
+        };
+        let uploaded = self.receive(content_type, from).await?;
+        store(&self.node, path, uploaded, precondition).await
+    }
+
+    /// Takes a body to the disk.
+    async fn receive(
+        &self,
+        content_type: String,
+        from: &mut (impl AsyncRead + Unpin),
+    ) -> Result<Uploaded, Failure> {
+        let (pieces, mut incoming) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
+        let mut upload =
+            Upload::new(self.node.documents().chunks().clone(), self.extras.document_len_max());
+        let writing = tokio::task::spawn_blocking(move || {
+            while let Some(piece) = incoming.blocking_recv() {
+                if piece.is_empty() {
+                    return upload.finish(content_type).map_err(Failure::from);
+                }
+                upload.write(&piece)?;
+            }
+            Err(failed("the body broke off: nothing was stored"))
+        });
+        loop {
+            let Ok(piece) = frame::read_async(from, BODY_FRAME_MAX).await else {
+                break;
+            };
+            let last = piece.is_empty();
+            if pieces.send(piece).await.is_err() || last {
+                break;
+            }
+        }
+        drop(pieces);
+        writing.await.map_err(failed)?
+    }
+
+    async fn get(
+        &self,
+        path: &str,
+        version: Option<&str>,
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<(), FrameError> {
+        let found = match self.find(path, version) {
+            Ok(found) => found,
+            Err(failure) => return answer(to, Err(failure)).await,
+        };
+        let Some(body) = found.body.clone() else {
+            let failure = failed("the bytes of this document are not here yet: try again when a peer has sent them");
+            return answer(to, Err(failure)).await;
+        };
+        answer(to, Ok(described(path, &found))).await?;
+        let body = Arc::new(body);
+        let mut offset = 0;
+        let outcome = loop {
+            let reading = body.clone();
+            let piece = match tokio::task::spawn_blocking(move || reading.read_at(offset)).await {
+                Ok(Ok(piece)) => piece,
+                Ok(Err(error)) => {
+                    if let Some(chunk) = error.lost_chunk() {
+                        self.node.report_lost_chunk(chunk);
+                    }
+                    break Err(failed(format!("{error}: it is fetched from a peer; try again")));
+                }
+                Err(error) => break Err(failed(error)),
+            };
+            if piece.is_empty() {
+                break Ok(Value::Null);
+            }
+            offset += piece.len() as u64;
+            frame::write_async(to, &piece).await?;
+        };
+        frame::write_async(to, &[]).await?;
+        answer(to, outcome).await
+    }
+
+    fn find(&self, path: &str, version: Option<&str>) -> Result<Found, Failure> {
+        let path = document(path)?;
+        let documents = self.node.documents();
+        let lookup = match version {
+            None => documents.document(&path)?,
+            Some(version) => {
+                let read = self.node.store().read().map_err(failed)?;
+                let found = View(&read).document(&path).map_err(failed)?;
+                match find(found.heads(), version) {
+                    Some(dot) => documents.sibling(&path, dot)?,
+                    None => Lookup::Absent,
+                }
+            }
+        };
+        match lookup {
+            Lookup::Found(found) => Ok(*found),
+            Lookup::Absent => {
+                Err(Failure::new(ErrorKind::NotFound, format!("there is no document at {}", path.as_str())))
+            }
+        }
+    }
+
+    async fn export(&self, path: &str, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), FrameError> {
+        let folder = match folder(path) {
+            Ok(folder) => folder,
+            Err(failure) => return answer(to, Err(failure)).await,
+        };
+        answer(to, Ok(json!({ "folder": folder.as_str() }))).await?;
+        let (pieces, mut outgoing) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
+        let node = self.node.clone();
+        let writing = tokio::task::spawn_blocking(move || archive::export(&node, &folder, pieces));
+        while let Some(piece) = outgoing.recv().await {
+            frame::write_async(to, &piece).await?;
+        }
+        frame::write_async(to, &[]).await?;
+        answer(to, writing.await.unwrap_or_else(|error| Err(failed(error)))).await
+    }
+
+    async fn import(&self, path: &str, from: &mut (impl AsyncRead + Unpin)) -> Outcome {
+        let folder = folder(path)?;
+        let (pieces, incoming) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
+        let (node, len_max) = (self.node.clone(), self.extras.document_len_max());
+        let runtime = tokio::runtime::Handle::current();
+        let reading = tokio::task::spawn_blocking(move || archive::import(&node, &folder, incoming, len_max, &runtime));
+        loop {
+            let Ok(piece) = frame::read_async(from, BODY_FRAME_MAX).await else {
+                break;
+            };
+            let last = piece.is_empty();
+            if pieces.send(piece).await.is_err() || last {
+                break;
+            }
+        }
+        drop(pieces);
+        reading.await.map_err(failed)?
+    }
+}
+
+/// Makes an entry of a document that is on disk.
+pub(super) async fn store(
+    node: &Node,
+    path: DocumentPath,
+    uploaded: Uploaded,
+    precondition: Precondition,
+) -> Outcome {
+    let put = Put {
+        path: path.clone(),
+        content: uploaded.content.clone(),
+        attachment: uploaded.attachment,
+        precondition,
+        // Whoever types a command sees what it replaced; programs name versions.
+        resolve: true,
+    };
+    let reply = node.command(Command::Put(put)).await;
+    drop(uploaded.pins);
+    match reply? {
+        Reply::Stored { etag, created, siblings_replaced } => Ok(json!({
+            "path": path.as_str(),
+            "etag": etag.to_string(),
+            "created": created,
+            "bytes": uploaded.content.len,
+            "siblings_replaced": siblings_replaced,
+        })),
+        _ => Ok(Value::Null),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+async fn answer(to: &mut (impl AsyncWrite + Unpin), outcome: Outcome) -> Result<(), FrameError> {
+    let answer = match outcome {
+        Ok(value) => Answer::Done(value),
+        Err(failure) => Answer::Failed(failure),
+    };
+    let bytes = serde_json::to_vec(&answer).map_err(std::io::Error::other)?;
+    frame::write_async(to, &bytes).await?;
+    Ok(to.flush().await?)
+}
+
+/// The version that a user names: by its number in the list, from 1, or by its dot.
+fn find(heads: &[Head], named: &str) -> Option<Dot> {
+    let by_number = named.parse::<usize>().ok().and_then(|number| heads.get(number.checked_sub(1)?));
+    by_number.or_else(|| heads.iter().find(|head| head.dot.to_string() == named)).map(|head| head.dot)
+}
+
+fn versions(heads: &[Head]) -> Vec<Value> {
+    heads
+        .iter()
+        .map(|head| {
+            json!({
+                "version": head.dot.to_string(),
+                "node": head.dot.writer.node.to_string(),
+                "operation": if head.content.is_some() { "PUT" } else { "DELETE" },
+                "bytes": head.content.as_ref().map(|content| content.len),
+                "content_type": head.content.as_ref().map(|content| content.content_type.clone()),
+                "modified_ms": head.time.wall().0,
+                "etag": head.etag().to_string(),
+            })
+        })
+        .collect()
+}
+
+fn described(path: &str, found: &Found) -> Value {
+    json!({
+        "path": path,
+        "bytes": found.len,
+        "content_type": found.content_type,
+        "etag": found.etag.to_string(),
+        "modified_ms": found.modified.0,
+        "versions": found.heads.len(),
+    })
+}
+

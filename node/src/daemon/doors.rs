@@ -1,0 +1,215 @@
+//! A node with its doors: HTTP and the control socket, from start to stop.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::home::random_seed;
+use super::invite::Invite;
+use super::run::{RunError, Running, Settings, start};
+use super::{LinkTable, SystemClock};
+use crate::api;
+use crate::control::{self, ErrorKind, Extras, Failure};
+use crate::mesh::Command;
+use crate::model::{KeyPair, NodeId, OwnerId, Revocation, WallTime};
+use crate::space::records;
+use crate::store::Store;
+
+/// How often the engine is looked after.
+const WATCH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Runs a node until SIGTERM or SIGINT, or until its store fails.
+pub fn run_until_stopped(settings: &Settings) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()
+        .map_err(RunError::system("cannot start the runtime"))?;
+    let result = runtime.block_on(run(settings));
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result
+}
+
+async fn run(settings: &Settings) -> Result<(), RunError> {
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(RunError::system("cannot wait for signals"))?;
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(RunError::system("cannot wait for signals"))?;
+    let running = start(settings).await?;
+    let http = listen_http(settings).await?;
+    let address = http.local_addr().map_err(RunError::system("cannot open the HTTP door"))?;
+    let socket = control::socket_path(running.home.path());
+    // What a killed process left; the lock on the folder says that nobody listens there.
+    let _ = std::fs::remove_file(&socket);
+    let listener =
+        UnixListener::bind(&socket).map_err(RunError::system("cannot open the control socket"))?;
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))
+        .map_err(RunError::system("cannot open the control socket"))?;
+    let surroundings = Arc::new(Surroundings {
+        running_node: running.node.clone(),
+        device: running.device.clone(),
+        owner: running.home.owner_key()?,
+        links: running.links.clone(),
+        http: address,
+        document_len_max: settings.document_len_max,
+    });
+    let control = tokio::spawn(control::serve(running.node.clone(), listener, surroundings.clone()));
+    let (stop, mut stopped) = watch::channel(false);
+    let config = api::HttpConfig { document_len_max: settings.document_len_max, ..api::HttpConfig::default() };
+    let door = tokio::spawn(api::serve(running.node.clone(), http, config, async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+    }));
+    greet(&running, &surroundings);
+    notify("READY=1");
+
+    let mut watch = tokio::time::interval(WATCH_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = watch.tick() => if !running.is_alive() { break },
+        }
+    }
+    notify("STOPPING=1");
+    let _ = stop.send(true);
+    control.abort();
+    // Requests that are under way get their answers: their changes may be on disk already.
+    let _ = tokio::time::timeout(Duration::from_millis(800), door).await;
+    let result = running.stop().await;
+    let _ = std::fs::remove_file(&socket);
+    result
+}
+
+async fn listen_http(settings: &Settings) -> Result<TcpListener, RunError> {
+    match TcpListener::bind(settings.http).await {
+        Ok(listener) => Ok(listener),
+        Err(_) if settings.http_any_port => {
+            let any = SocketAddr::new(settings.http.ip(), 0);
+            TcpListener::bind(any).await.map_err(RunError::system("cannot open the HTTP door"))
+        }
+        Err(error) => Err(RunError::System {
+            what: format!("cannot open the HTTP door on {}: choose another with --http", settings.http),
+            error,
+        }),
+    }
+}
+
+/// Says where everything is.
+fn greet(running: &Running, surroundings: &Surroundings) {
+    let home = running.home.path().display();
+    println!("ready {} node {}", surroundings.storage_root(), running.node.id());
+    eprintln!("The storage of \"{}\" is at {}", running.node.user(), surroundings.storage_root());
+    eprintln!("Its folder is {home}");
+    eprintln!("A token for a program:  cairn --home {home} token new --scope MODULE:rw");
+    eprintln!("Join another device:    cairn --home {home} invite");
+}
+
+/// Tells systemd, if it started this process and waits to hear.
+fn notify(state: &str) {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    let sent = UnixDatagram::unbound().and_then(|socket| {
+        match path.to_string_lossy().strip_prefix('@') {
+            Some(name) => {
+                use std::os::linux::net::SocketAddrExt;
+                let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+                socket.send_to_addr(state.as_bytes(), &address)
+            }
+            None => socket.send_to(state.as_bytes(), &path),
+        }
+    });
+    if let Err(error) = sent {
+        tracing::debug!(%error, "systemd did not hear");
+    }
+}
+
+/// What the control socket asks of the process.
+struct Surroundings {
+    running_node: super::Node,
+    device: KeyPair,
+    owner: Option<KeyPair>,
+    links: LinkTable,
+    http: SocketAddr,
+    document_len_max: u64,
+}
+
+impl Surroundings {
+    fn storage_root(&self) -> String {
+        // A door on every address is reached on this machine by the loopback one.
+        let mut http = self.http;
+        if http.ip().is_unspecified() {
+            http.set_ip(match http {
+                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        format!("http://{http}/storage/{}", self.running_node.user())
+    }
+
+    /// The key that signs grants and revocations: the owner's where it is, else this device's.
+    fn issuer(&self) -> &KeyPair {
+        self.owner.as_ref().unwrap_or(&self.device)
+    }
+
+    fn space(&self) -> OwnerId {
+        self.running_node.owner()
+    }
+}
+
+impl Extras for Surroundings {
+    fn surroundings(&self) -> Value {
+        let links: Vec<Value> = self
+            .links
+            .links()
+            .into_iter()
+            .map(|link| {
+                json!({
+                    "node": link.peer.to_string(),
+                    "address": link.address,
+                    "transport": link.transport,
+                    "rtt_ms": link.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+                })
+            })
+            .collect();
+        json!({
+            "http": self.http.to_string(),
+            "storage_root": self.storage_root(),
+            "listen": self.links.listening(),
+            "links": links,
+        })
+    }
+
+    fn invite(&self, addresses: Vec<String>, valid_s: u64) -> Result<(Command, String), Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::new(ErrorKind::Failed, error);
+        let read = self.running_node.store().read().map_err(|error| failed(&error))?;
+        let membership = records::membership(&read)
+            .map_err(|error| failed(&error))?
+            .ok_or_else(|| failed(&"the space is not written yet: try again"))?;
+        let now = SystemClock::start().now().wall;
+        let expires = WallTime(now.0.saturating_add(valid_s.saturating_mul(1000)));
+        let addresses =
+            if addresses.is_empty() { super::addresses::reachable(&self.links.listening()) } else { addresses };
+        let seed = random_seed().map_err(|error| failed(&error))?;
+        let (invite, grant) =
+            Invite::issue(self.running_node.user(), self.issuer(), &membership, seed, addresses, now, expires);
+        Ok((Command::Admit(grant), invite.encode()))
+    }
+
+    fn revoke(&self, node: NodeId) -> Result<Command, Failure> {
+        let now = SystemClock::start().now().wall;
+        Ok(Command::Revoke(Revocation::issue(self.space(), node, now, self.issuer())))
+    }
+
+    fn document_len_max(&self) -> u64 {
+        self.document_len_max
+    }
+}

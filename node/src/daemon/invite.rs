@@ -1,0 +1,243 @@
+//! Invites: one line of text with which another device becomes one of an owner's nodes.
+//!
+//! The code holds a one-time key and the grants that lead from the owner to it. The joining device signs its own
+//! grant with that key, so `join` needs no link, and every node of the space can check the newcomer by itself.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_bytes::ByteBuf;
+use zeroize::Zeroizing;
+
+use crate::model::{
+    Capabilities, GRANT_LEN_MAX, Grant, KeyPair, Membership, NodeId, OwnerId, WallTime, codec,
+};
+
+/// What every code begins with.
+const PREFIX: &str = "cairn1";
+/// Longest code, in characters.
+pub const CODE_LEN_MAX: usize = 8192;
+/// Most addresses in one code.
+pub const ADDRESSES_MAX: usize = 8;
+/// Longest address, in bytes.
+const ADDRESS_LEN_MAX: usize = 256;
+/// Most grants in one code: the longest chain.
+const GRANTS_MAX: usize = 8;
+const CHECK_LEN: usize = 4;
+
+/// Why a code lets nobody in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InviteError {
+    /// Not a code at all.
+    #[error("this is no invite code: it begins with \"{PREFIX}\", and cairn invite prints one")]
+    NotACode,
+    /// A character got lost or changed.
+    #[error("the invite code was not copied whole: copy the line again")]
+    Damaged,
+    /// A version that this program does not know.
+    #[error("this invite is of version {0}: update this program")]
+    UnknownVersion(u8),
+    /// Too late.
+    #[error("this invite has run out: ask for a new one with cairn invite")]
+    Expired,
+    /// The grants in it do not lead to its key.
+    #[error("this invite is not signed by its owner")]
+    NotGranted,
+}
+
+/// An invite.
+pub struct Invite {
+    /// Whose space.
+    pub owner: OwnerId,
+    /// The user's name in addresses.
+    pub user: String,
+    /// The one-time key's seed.
+    seed: Zeroizing<[u8; 32]>,
+    /// From the owner's to the one-time key's own.
+    grants: Vec<Grant>,
+    /// Where the inviting node may be found.
+    pub addresses: Vec<String>,
+    /// Until when it may be used.
+    pub expires: WallTime,
+}
+
+/// `[version, owner, user, seed, [grant, …], [address, …], expires]`
+type Wire = (u8, OwnerId, String, ByteBuf, Vec<ByteBuf>, Vec<String>, WallTime);
+
+const VERSION: u8 = 1;
+
+impl Invite {
+    /// Makes an invite. `issuer` is the owner's key, or that of a device whose grants are in `membership` and may
+    /// admit. The one-time key's grant must be taken into the space's membership: it is returned as well.
+    pub fn issue(
+        user: &str,
+        issuer: &KeyPair,
+        membership: &Membership,
+        seed: Zeroizing<[u8; 32]>,
+        mut addresses: Vec<String>,
+        now: WallTime,
+        expires: WallTime,
+    ) -> (Self, Grant) {
+        let owner = membership.space();
+        let key = KeyPair::from_seed(&seed);
+        let grant =
+            Grant::issue(owner, key.node_id(), Capabilities::INVITE, now, Some(expires), "invite", issuer);
+        let mut grants = chain(membership, issuer);
+        grants.push(grant.clone());
+        addresses.retain(|address| address.len() <= ADDRESS_LEN_MAX);
+        addresses.truncate(ADDRESSES_MAX);
+        let invite = Self { owner, user: user.to_owned(), seed, grants, addresses, expires };
+        (invite, grant)
+    }
+
+    /// The line of text.
+    pub fn encode(&self) -> String {
+        let wire: Wire = (
+            VERSION,
+            self.owner,
+            self.user.clone(),
+            ByteBuf::from(self.seed.to_vec()),
+            self.grants.iter().map(|grant| ByteBuf::from(grant.encode())).collect(),
+            self.addresses.clone(),
+            self.expires,
+        );
+        let mut bytes = codec::encode(&wire);
+        let check = check(&bytes);
+        bytes.extend_from_slice(&check);
+        format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes))
+    }
+
+    /// Reads a code.
+    pub fn decode(code: &str) -> Result<Self, InviteError> {
+        let text = code.trim().strip_prefix(PREFIX).ok_or(InviteError::NotACode)?;
+        if text.len() > CODE_LEN_MAX {
+            return Err(InviteError::Damaged);
+        }
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| InviteError::Damaged)?;
+        let (bytes, sum) = bytes.split_last_chunk::<CHECK_LEN>().ok_or(InviteError::Damaged)?;
+        if check(bytes) != *sum {
+            return Err(InviteError::Damaged);
+        }
+        // `[version, …]`: an array's head, then the version.
+        if let Some(version) = bytes.get(1).filter(|version| **version != VERSION) {
+            return Err(InviteError::UnknownVersion(*version));
+        }
+        let (_, owner, user, seed, grants, addresses, expires): Wire =
+            codec::decode(bytes, CODE_LEN_MAX).map_err(|_| InviteError::Damaged)?;
+        let seed = Zeroizing::new(<[u8; 32]>::try_from(&seed[..]).map_err(|_| InviteError::Damaged)?);
+        let fits = grants.len() <= GRANTS_MAX
+            && addresses.len() <= ADDRESSES_MAX
+            && addresses.iter().all(|address| address.len() <= ADDRESS_LEN_MAX)
+            && grants.iter().all(|grant| grant.len() <= GRANT_LEN_MAX);
+        if !fits {
+            return Err(InviteError::Damaged);
+        }
+        let grants = grants
+            .iter()
+            .map(|grant| Grant::decode(grant))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| InviteError::NotGranted)?;
+        Ok(Self { owner, user, seed, grants, addresses, expires })
+    }
+
+    /// Makes `device` one of the owner's nodes: signs its grant with the one-time key.
+    pub fn accept(&self, device: NodeId, name: &str, now: WallTime) -> Result<Membership, InviteError> {
+        if now >= self.expires {
+            return Err(InviteError::Expired);
+        }
+        let mut membership = Membership::new(self.owner);
+        let key = KeyPair::from_seed(&self.seed);
+        let own = Grant::issue(self.owner, device, Capabilities::ALL, now, None, name, &key);
+        for grant in self.grants.iter().chain([&own]) {
+            membership.add_grant(grant.clone()).map_err(|_| InviteError::NotGranted)?;
+        }
+        Ok(membership)
+    }
+}
+
+/// The grants that lead from the owner to `issuer`, the owner's end first.
+fn chain(membership: &Membership, issuer: &KeyPair) -> Vec<Grant> {
+    let mut chain = Vec::new();
+    let mut wanted = issuer.public();
+    let grants = membership.grants();
+    while wanted != membership.space().0 && chain.len() < GRANTS_MAX {
+        let admits = |grant: &&&Grant| {
+            grant.subject.0 == wanted && grant.capabilities.includes(Capabilities::ADMIT)
+        };
+        let Some(grant) = grants.iter().find(admits) else {
+            break;
+        };
+        chain.push((*grant).clone());
+        wanted = grant.issuer;
+    }
+    chain.reverse();
+    chain
+}
+
+fn check(bytes: &[u8]) -> [u8; CHECK_LEN] {
+    let mut hasher = blake3::Hasher::new_derive_key("cairn 1 invite");
+    hasher.update(bytes);
+    let mut check = [0; CHECK_LEN];
+    hasher.finalize_xof().fill(&mut check);
+    check
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn invite(issuer: &KeyPair, membership: &Membership) -> (Invite, Grant) {
+        let addresses = vec!["tcp://192.168.1.5:7781".to_owned()];
+        let seed = Zeroizing::new([5; 32]);
+        Invite::issue("ada", issuer, membership, seed, addresses, WallTime(1), WallTime(HOUR_MS))
+    }
+
+    #[test]
+    fn a_device_joins_and_invites_the_next() {
+        let owner = KeyPair::from_seed(&[1; 32]);
+        let mut space = Membership::new(owner.owner_id());
+        let (first, grant) = invite(&owner, &space);
+        space.add_grant(grant).unwrap();
+        let code = first.encode();
+        assert!(code.len() < 1200, "{} characters are a large QR code", code.len());
+        let read = Invite::decode(&format!(" {code}\n")).unwrap();
+        assert_eq!((read.user.as_str(), &read.addresses), ("ada", &first.addresses));
+
+        let second = KeyPair::from_seed(&[2; 32]);
+        let joined = read.accept(second.node_id(), "phone", WallTime(2)).unwrap();
+        assert!(joined.capabilities(second.node_id(), WallTime(3)).is_some());
+        // Every other node can check the newcomer by the grants that it brings.
+        for grant in joined.grants() {
+            space.add_grant(grant.clone()).unwrap();
+        }
+        let (next, _) = invite(&second, &joined);
+        let third = Invite::decode(&next.encode()).unwrap().accept(NodeId([3; 32]), "pi", WallTime(4)).unwrap();
+        assert!(third.capabilities(NodeId([3; 32]), WallTime(5)).is_some());
+    }
+
+    #[test]
+    fn a_code_that_ran_out_or_was_mistyped_says_so() {
+        let owner = KeyPair::from_seed(&[1; 32]);
+        let (invite, _) = invite(&owner, &Membership::new(owner.owner_id()));
+        let late = invite.accept(NodeId([3; 32]), "pi", WallTime(HOUR_MS));
+        assert_eq!(late.err(), Some(InviteError::Expired));
+        let code = invite.encode();
+        let mut typo = code.clone();
+        let last = typo.pop();
+        typo.push(if last == Some('A') { 'B' } else { 'A' });
+        assert_eq!(Invite::decode(&typo).err(), Some(InviteError::Damaged));
+        assert_eq!(Invite::decode("hello").err(), Some(InviteError::NotACode));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,60}") {
+            let _ = Invite::decode(&text);
+            let mut checked = bytes.clone();
+            checked.extend_from_slice(&check(&bytes));
+            let _ = Invite::decode(&format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&checked)));
+        }
+    }
+}
