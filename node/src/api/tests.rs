@@ -1,0 +1,1 @@
+//! The door on a loopback port, before a real node.
