@@ -96,7 +96,8 @@ impl Pieces {
                     Ok(Err(error)) => {
                         tracing::warn!(%error, "a document broke off while it was sent");
                         if let Some(chunk) = error.lost_chunk() {
-                            self.node.report_lost_chunk(chunk);
+                            let node = self.node.clone();
+                            tokio::task::spawn_blocking(move || node.report_lost_chunk(chunk));
                         }
                         Err(Cut)
                     }

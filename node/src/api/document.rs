@@ -90,7 +90,8 @@ pub(super) async fn get(
                         // the same version still, they are lost.
                         if seen.replace(found.dot) == Some(found.dot) {
                             tracing::warn!(%error, "a document cannot be read");
-                            node.report_lost_chunk(chunk);
+                            let node = node.clone();
+                            tokio::task::spawn_blocking(move || node.report_lost_chunk(chunk));
                             return Err(Refusal::NotHereYet);
                         }
                         continue;

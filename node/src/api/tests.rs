@@ -1,1 +1,0 @@
-//! The door on a loopback port, before a real node.
