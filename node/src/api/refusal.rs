@@ -55,14 +55,30 @@ pub(super) enum Refusal {
     Interrupted,
     #[error("Too many large requests at one time: try again.")]
     Busy,
+    #[error(
+        "There is {0} already, and no document and folder have the same name: choose another, or delete that first."
+    )]
+    Clash(String),
     #[error("{0}.")]
-    Node(#[from] NodeError),
+    Node(NodeError),
     #[error("The node cannot read what it stores: see its log.")]
     Read(#[from] ReadError),
     #[error("{0}.")]
     Upload(#[from] UploadError),
     #[error("Something in the node broke: see its log.")]
     Broken,
+}
+
+impl From<NodeError> for Refusal {
+    fn from(error: NodeError) -> Self {
+        match error {
+            // Shown as the address has it.
+            NodeError::Refused(CommandError::Clash(path)) => {
+                Self::Clash(path.strip_prefix("/private").unwrap_or(&path).to_owned())
+            }
+            other => Self::Node(other),
+        }
+    }
 }
 
 impl From<CommandError> for Refusal {
@@ -80,6 +96,7 @@ impl Refusal {
             Self::Scope => StatusCode::FORBIDDEN,
             Self::UnknownUser | Self::NoDocument | Self::NoPage => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Clash(_) => StatusCode::CONFLICT,
             Self::Changed(_) => StatusCode::PRECONDITION_FAILED,
             Self::Range(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::NotHereYet | Self::Restless | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,

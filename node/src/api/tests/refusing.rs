@@ -98,7 +98,8 @@ async fn no_document_and_folder_have_one_name() {
     house.put("/notes/c", b"x").await.is(201);
     let before = house.state();
     for len in [1, 100_000] {
-        house.put("/notes/a", &long_body(len)).await.refuses(409);
+        let refused = house.put("/notes/a", &long_body(len)).await.refuses(409);
+        assert!(refused.text().contains(" /notes/a/ "), "{}", refused.text());
         house.put("/notes/c/d/e", &long_body(len)).await.refuses(409);
     }
     assert_eq!(house.state(), before);

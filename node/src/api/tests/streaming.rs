@@ -7,6 +7,8 @@ use tokio::net::TcpStream;
 
 use super::house::{ALL, House};
 use super::long_body;
+use crate::model::DocumentPath;
+use crate::service::Lookup;
 
 async fn eventually(what: &str, check: impl Fn() -> bool) {
     for _ in 0..1000 {
@@ -113,7 +115,13 @@ async fn damage_is_never_sent() {
     assert!(read.len() - head < body.len(), "cut off");
     assert!(body.starts_with(&read[head..]));
     // The node knows of it now.
-    eventually("it is set aside", || !last.exists()).await;
+    let path = DocumentPath::parse("/private/notes/a").unwrap();
+    eventually("it is missed", || {
+        let found = house.node.node.documents().document(&path).unwrap();
+        matches!(found, Lookup::Found(found) if found.body.is_none())
+    })
+    .await;
+    assert!(!last.exists(), "set aside");
     house.get("/notes/a", &[]).await.refuses(503);
 }
 
