@@ -14,8 +14,8 @@
 //! So private modules named `public` or `shared` cannot be reached from here, nor can a document that lies in no
 //! module. The root folder lists the private modules, and `public/` and `shared/` when something is in them.
 //!
-//! Nothing here holds a whole large document: bodies pass piece by piece, and the number of large uploads and
-//! listings at one time is bounded.
+//! Nothing here holds a whole large document: bodies pass piece by piece, and the number of connections, large uploads
+//! and large listings at one time is bounded. Who sends nothing or takes nothing for long is given up (`patience`).
 
 mod access;
 mod body;
@@ -25,6 +25,7 @@ mod delete;
 mod document;
 mod door;
 mod folder;
+mod patience;
 mod put;
 mod range;
 mod refusal;

@@ -12,11 +12,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::door::Door;
+use super::patience::Patience;
 use crate::daemon::Node;
 use crate::model::DOCUMENT_LEN_MAX;
 
 /// How long the header of a request may take, and how long a connection may be kept without one.
 const HEADER_MAX: Duration = Duration::from_secs(30);
+/// How long a client may take nothing of an answer.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long requests may go on after the end was asked for.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 /// Buffer of a connection: bounds a request's header, and each piece of a body.
@@ -105,7 +108,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_MAX)
         .max_buf_size(BUFFER_LEN_MAX)
-        .serve_connection(TokioIo::new(stream), answers);
+        .serve_connection(TokioIo::new(Patience::new(stream, SILENCE_MAX)), answers);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
