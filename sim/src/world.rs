@@ -1,6 +1,6 @@
 //! The world: nodes, links, a virtual clock and faults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cairn::mesh::{
@@ -70,8 +70,8 @@ pub struct World {
     pub faults: Faults,
     /// Every write that was answered with success.
     pub acknowledged: Vec<Acknowledged>,
-    /// Chunks that were on no disk but one that was replaced by an older copy.
-    pub lost_chunks: BTreeSet<Hash>,
+    /// Some disk was replaced by an older copy: payloads that were nowhere else are gone.
+    pub restored: bool,
     rng: ChaCha8Rng,
     now_us: u64,
     queue: BTreeMap<(u64, u64), Planned>,
@@ -96,7 +96,7 @@ impl World {
             nodes: (0..count).map(|index| Node::new(index, &owner)).collect(),
             faults: Faults::default(),
             acknowledged: Vec::new(),
-            lost_chunks: BTreeSet::new(),
+            restored: false,
             rng: ChaCha8Rng::seed_from_u64(seed),
             now_us: 0,
             queue: BTreeMap::new(),
@@ -168,15 +168,9 @@ impl World {
     /// acknowledged since, and nobody else holds, is lost with the disk and no longer expected.
     pub fn restore(&mut self, node: NodeIndex, disk: &Backup) -> Result<(), EngineError> {
         self.crash(node)?;
-        let before: BTreeSet<Hash> = self.nodes[node].chunks.keys().copied().collect();
         self.nodes[node].store = laws::copy(&disk.store)?;
         self.nodes[node].chunks = disk.chunks.clone();
-        let nodes = &self.nodes;
-        self.lost_chunks.extend(
-            before
-                .into_iter()
-                .filter(|chunk| nodes.iter().all(|node| node.chunk(chunk).is_none())),
-        );
+        self.restored = true;
         let held: Vec<_> = self.nodes.iter().map(laws::clock).collect();
         self.acknowledged
             .retain(|Acknowledged { entry }| held.iter().any(|clock| clock.contains(entry.dot())));

@@ -102,8 +102,6 @@ async fn documents_of_every_size_reach_the_other_node() {
     }
     for (path, content) in &written {
         for node in [&a, &b] {
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            eprintln!("{:#?} {:?} {:?}", node.node.status().await, node.links.links(), node.links.listening());
             eventually(path.as_str(), || body(node, path).as_ref() == Some(content)).await;
         }
     }

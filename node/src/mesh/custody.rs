@@ -96,7 +96,7 @@ impl<S: Store> Engine<S> {
         if record.acknowledged != acknowledgement.clock {
             record.acknowledged = acknowledgement.clock.clone();
             self.note_peer_changed(now, node);
-            self.fetcher.wake(now);
+            self.fetcher.news(now);
         }
         if let Some(state) = self.links.get_mut(link) {
             state.passed_on.insert(node, acknowledgement.time);

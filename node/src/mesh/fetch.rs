@@ -33,8 +33,15 @@ struct Wanted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Queued,
-    Asked { link: LinkId, deadline: Instant },
+    Asked {
+        link: LinkId,
+        deadline: Instant,
+    },
     Received,
+    /// Nobody has it: not asked for until then.
+    Paused {
+        until: Instant,
+    },
 }
 
 /// What is wanted and what is under way.
@@ -54,6 +61,17 @@ impl Fetcher {
     /// Something changed: look again whether anything can be asked for.
     pub(super) fn wake(&mut self, now: Now) {
         self.due = Some(now.instant);
+    }
+
+    /// There are news from a neighbour: what nobody had may be had now.
+    pub(super) fn news(&mut self, now: Now) {
+        for (hash, wanted) in &mut self.wanted {
+            if matches!(wanted.state, State::Paused { .. }) {
+                wanted.state = State::Queued;
+                self.queue.push_back(*hash);
+            }
+        }
+        self.wake(now);
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
@@ -204,17 +222,21 @@ impl<S: Store> Engine<S> {
             .values()
             .filter_map(|wanted| match wanted.state {
                 State::Asked { deadline, .. } => Some(deadline),
+                State::Paused { until } => Some(until),
                 _ => None,
             });
         let earliest = deadlines.min();
-        if !self.fetcher.queue.is_empty() || !self.pending.is_empty() {
-            let pause = now.instant.after(NOBODY_PAUSE);
-            self.fetcher.due = Some(earliest.map_or(pause, |deadline| deadline.min(pause)));
-        }
+        self.fetcher.due = Some(earliest.unwrap_or(now.instant.after(NOBODY_PAUSE)));
         Ok(())
     }
 
     fn requeue_overdue(&mut self, now: Now) {
+        for (hash, wanted) in &mut self.fetcher.wanted {
+            if matches!(wanted.state, State::Paused { until } if until <= now.instant) {
+                wanted.state = State::Queued;
+                self.fetcher.queue.push_back(*hash);
+            }
+        }
         let overdue: Vec<Hash> = self
             .fetcher
             .wanted
@@ -305,7 +327,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn ask(&mut self, now: Now, links: &[LinkId]) -> Result<()> {
-        let mut nobody = VecDeque::new();
+        let mut nobody = Vec::new();
         while let Some(hash) = self.fetcher.queue.pop_front() {
             let Some(wanted) = self
                 .fetcher
@@ -321,7 +343,7 @@ impl<S: Store> Engine<S> {
             let Some(&link) =
                 candidates.min_by_key(|link| self.fetcher.in_flight.get(link).copied().unwrap_or(0))
             else {
-                nobody.push_back(hash);
+                nobody.push(hash);
                 continue;
             };
             let used = self.fetcher.in_flight.get(&link).copied().unwrap_or(0);
@@ -345,12 +367,13 @@ impl<S: Store> Engine<S> {
                 });
             }
         }
-        // All granted neighbours refused these: everyone is asked again after a pause.
+        // All granted neighbours refused these.
+        let until = now.instant.after(NOBODY_PAUSE);
         for hash in nobody {
             if let Some(wanted) = self.fetcher.wanted.get_mut(&hash) {
                 wanted.refused.clear();
+                wanted.state = State::Paused { until };
             }
-            self.fetcher.queue.push_back(hash);
         }
         Ok(())
     }

@@ -281,7 +281,7 @@ impl<S: Store> Engine<S> {
         if !opened.is_empty() && !self.needs_commit() {
             self.acknowledge(now);
         }
-        self.fetcher.wake(now);
+        self.fetcher.news(now);
     }
 
     /// The digest of a neighbour's clock: pulls when it differs.
