@@ -140,3 +140,23 @@ async fn the_door_closes_in_time() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn one_connection_serves_many_requests() {
+    let house = House::open().await;
+    let put = "PUT /storage/ada/notes/a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n";
+    let get = "GET /storage/ada/notes/a HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer all\r\n";
+    let requests = format!(
+        "{put}\r\nno{put}Authorization: Bearer all\r\n\r\nhi{get}\r\n{get}If-None-Match: *\r\n\r\n{get}Connection: close\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    let mut read = String::new();
+    stream.read_to_string(&mut read).await.unwrap();
+    let statuses: Vec<_> = read
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .map(|answer| &answer[..3])
+        .collect();
+    assert_eq!(statuses, ["401", "201", "200", "304", "200"]);
+}
