@@ -34,13 +34,13 @@ impl From<String> for ReplyBody {
     }
 }
 
-/// A part of a document, read one piece ahead of what is sent.
+/// A part of a document, one piece in memory at a time.
 pub(super) struct Pieces {
     node: Node,
     body: Arc<Body>,
     /// The document may be replaced while it is sent: its chunks stay until then.
     _pins: Vec<ChunkPin>,
-    /// The next piece, which was read already.
+    /// The first piece, which was read before the answer began.
     ready: Option<Bytes>,
     reading: Option<JoinHandle<Result<Vec<u8>, ReadError>>>,
     offset: u64,
