@@ -14,6 +14,8 @@
 //! Without the feature `daemon` (on by default) the crate builds without tokio: the rooms named above alone.
 
 #[cfg(feature = "daemon")]
+pub mod api;
+#[cfg(feature = "daemon")]
 pub mod cli;
 #[cfg(feature = "daemon")]
 pub mod control;

@@ -17,6 +17,8 @@ mod node;
 mod register;
 mod run;
 #[cfg(test)]
+mod test_node;
+#[cfg(test)]
 mod tests;
 mod transports;
 
@@ -30,3 +32,5 @@ pub use node::{Node, NodeError};
 pub use register::Register;
 pub use run::{RunError, Running, Settings, start};
 pub use transports::TransportsError;
+#[cfg(test)]
+pub(crate) use test_node::TestNode;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::model::{ChunkRef, DocumentPath, Dot, ETag, FolderPath, Hash, Manifest, Payload, WallTime};
 use crate::space::{Document, FolderItem, Head, SpaceError, View};
-use crate::store::{ChunkError, ChunkFiles, Store, StoreError};
+use crate::store::{ChunkError, ChunkFiles, Pin, Store, StoreError};
 
 /// Why something cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +108,18 @@ impl Body {
         match &self.source {
             Source::Inline(bytes) => Some(bytes),
             Source::Chunks(_) => None,
+        }
+    }
+
+    /// Keeps the chunks of the document on disk, though it be replaced meanwhile: for a reader of many pieces.
+    pub fn pin(&self) -> Vec<Pin> {
+        match &self.source {
+            Source::Inline(_) => Vec::new(),
+            Source::Chunks(manifest) => manifest
+                .chunks()
+                .iter()
+                .map(|chunk| self.chunks.pin(chunk.hash))
+                .collect(),
         }
     }
 

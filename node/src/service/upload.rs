@@ -67,6 +67,11 @@ impl Upload {
         })
     }
 
+    /// Gives the document up. The chunks that were written so far may go as soon as these pins are dropped.
+    pub fn abandon(self) -> Vec<Pin> {
+        self.pins
+    }
+
     /// Ends the document: all its bytes are on disk when this returns, but for those that travel in the entry.
     pub fn finish(mut self, content_type: String) -> Result<Uploaded, UploadError> {
         let (chunks, pins) = (&self.chunks, &mut self.pins);

@@ -1,0 +1,71 @@
+//! Who may do what.
+
+use hyper::header::AUTHORIZATION;
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method};
+
+use super::refusal::Refusal;
+use super::url::{Item, Target, query_value};
+use crate::daemon::Node;
+use crate::model::Category;
+use crate::service::{ReadError, tokens};
+use crate::store::Store;
+
+/// Refuses what the request's token does not allow.
+///
+/// Decided by the address alone, never by what lies there: a refusal tells nothing about the storage.
+pub(super) fn check(node: &Node, request: &Parts, target: &Target) -> Result<(), Refusal> {
+    let reads = request.method == Method::GET || request.method == Method::HEAD;
+    if reads && target.category == Category::Public && matches!(target.item, Item::Document(_)) {
+        return Ok(());
+    }
+    let in_query = || {
+        (request.method == Method::GET)
+            .then(|| query_value(request.uri.query(), "access_token"))
+            .flatten()
+    };
+    let text = bearer(&request.headers)
+        .map(str::to_owned)
+        .or_else(in_query)
+        .ok_or(Refusal::NoToken)?;
+    let read = node.store().read().map_err(ReadError::from)?;
+    let token = tokens::load(&read, &tokens::id(&text))
+        .map_err(ReadError::from)?
+        .ok_or(Refusal::UnknownToken)?;
+    match token.allows(target.module.as_deref(), !reads) {
+        true => Ok(()),
+        false => Err(Refusal::Scope),
+    }
+}
+
+/// The token in the header, if it holds one.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .trim()
+        .split_once(' ')?;
+    let token = token.trim_start();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::HeaderValue;
+
+    #[test]
+    fn the_header_is_read() {
+        let with = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(with("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(with("bearer   abc").as_deref(), Some("abc"));
+        for other in ["Basic abc", "Bearer", "Bearer ", "", "abc"] {
+            assert_eq!(with(other), None, "{other}");
+        }
+    }
+}

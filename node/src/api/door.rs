@@ -1,0 +1,130 @@
+//! From a request to its answer.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, EXPECT, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response};
+use tokio::sync::Semaphore;
+
+use super::body::ReplyBody;
+use super::cors::Cors;
+use super::refusal::Refusal;
+use super::serve::HttpConfig;
+use super::url::{Item, Target, decode};
+use super::{access, delete, document, folder, put, upload, webfinger};
+use crate::daemon::Node;
+
+/// Large folders that are listed at one time.
+const LISTINGS_MAX: usize = 2;
+const WELCOME: &str = "This is a Cairn node: remoteStorage for programs on this network and on the web.\n\
+    It answers below /storage/<user>/, and to WebFinger at /.well-known/webfinger.\n";
+
+/// What all requests share.
+pub(super) struct Door {
+    pub(super) node: Node,
+    pub(super) config: HttpConfig,
+    /// One permit for each large upload at one time.
+    pub(super) uploads: Arc<Semaphore>,
+    listings: Arc<Semaphore>,
+}
+
+impl Door {
+    pub(super) fn new(node: Node, config: HttpConfig) -> Self {
+        Self {
+            uploads: Arc::new(Semaphore::new(config.uploads_max)),
+            listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
+            node,
+            config,
+        }
+    }
+
+    /// Answers a request, whatever it is.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<ReplyBody> {
+        let (request, mut body) = request.into_parts();
+        let cors = Cors::read(&request.headers);
+        let mut answer = match self.route(&request, &mut body).await {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                // Who waits for leave to send the body must not be given it now.
+                if !request.headers.contains_key(EXPECT) {
+                    upload::drain(&mut body).await;
+                }
+                refusal.into_answer()
+            }
+        };
+        cors.apply(answer.headers_mut());
+        answer
+    }
+
+    async fn route(&self, request: &Parts, body: &mut Incoming) -> Result<Response<ReplyBody>, Refusal> {
+        if request.method == Method::OPTIONS {
+            return Ok(Cors::preflight());
+        }
+        let path = request.uri.path();
+        if let Some(below) = path.strip_prefix("/storage/") {
+            let (user, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
+            if decode(user)? != self.node.user() {
+                return Err(Refusal::UnknownUser);
+            }
+            return self.storage(request, &Target::parse(rest)?, body).await;
+        }
+        let reads = request.method == Method::GET || request.method == Method::HEAD;
+        match path {
+            "/" if reads => Ok(welcome()),
+            "/.well-known/webfinger" if reads => {
+                webfinger::get(self.node.user(), self.config.public_url.as_deref(), request)
+            }
+            _ => Err(Refusal::NoPage),
+        }
+    }
+
+    async fn storage(
+        &self,
+        request: &Parts,
+        target: &Target,
+        body: &mut Incoming,
+    ) -> Result<Response<ReplyBody>, Refusal> {
+        let method = &request.method;
+        if ![Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(method) {
+            return Err(Refusal::Method);
+        }
+        access::check(&self.node, request, target)?;
+        let is_head = *method == Method::HEAD;
+        let reads = *method == Method::GET || is_head;
+        match &target.item {
+            Item::Document(path) if reads => document::get(&self.node, path, &request.headers, is_head).await,
+            Item::Root | Item::Folder(_) if reads => {
+                folder::get(
+                    &self.node,
+                    &self.listings,
+                    &target.item,
+                    &request.headers,
+                    is_head,
+                )
+                .await
+            }
+            Item::Nowhere if *method != Method::PUT => Err(Refusal::NoDocument),
+            Item::Nowhere => Err(Refusal::BadRequest(
+                "A document lies in a module: store it at /storage/<user>/<module>/<name>",
+            )),
+            Item::Root | Item::Folder(_) => Err(Refusal::BadRequest(
+                "Folders come and go with their documents: store or delete a document, whose address has no \"/\" at its end",
+            )),
+            Item::Document(path) if *method == Method::PUT => {
+                put::put(self, path.clone(), request, body).await
+            }
+            Item::Document(path) => delete::delete(&self.node, path.clone(), &request.headers).await,
+        }
+    }
+}
+
+fn welcome() -> Response<ReplyBody> {
+    let mut answer = Response::new(ReplyBody::from(WELCOME.to_owned()));
+    answer.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    answer
+}

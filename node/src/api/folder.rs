@@ -1,0 +1,158 @@
+//! GET and HEAD of a folder.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
+use tokio::sync::Semaphore;
+
+use super::body::ReplyBody;
+use super::conditions::Conditions;
+use super::document::date;
+use super::refusal::{Refusal, etag_value};
+use super::url::Item;
+use crate::daemon::Node;
+use crate::model::{Category, ETag, FolderPath};
+use crate::service::ReadError;
+use crate::space::FolderItem;
+
+const HEAD: &str = r#"{"@context":"http://remotestorage.io/spec/folder-description","items":{"#;
+/// Folders with at most this many documents below are listed at once; others, where no request waits behind them.
+const SMALL_DOCUMENTS_MAX: u64 = 128;
+
+/// Answers with the folder's description.
+pub(super) async fn get(
+    node: &Node,
+    listings: &Arc<Semaphore>,
+    item: &Item,
+    asked: &HeaderMap,
+    is_head: bool,
+) -> Result<Response<ReplyBody>, Refusal> {
+    let path = match item {
+        Item::Folder(path) => path.clone(),
+        // What is listed there is all that lies below the root of the space.
+        _ => FolderPath::root(),
+    };
+    let conditions = Conditions::read(asked)?;
+    let folder = node.documents().folder(&path)?;
+    if conditions
+        .if_match
+        .is_some_and(|tags| !tags.contains(folder.etag))
+    {
+        return Err(Refusal::Changed(folder.etag));
+    }
+    if conditions
+        .if_none_match
+        .is_some_and(|tags| tags.contains(folder.etag))
+    {
+        let mut answer = answer(folder.etag, ReplyBody::Empty);
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        answer.headers_mut().remove(CONTENT_TYPE);
+        return Ok(answer);
+    }
+    if is_head {
+        return Ok(answer(folder.etag, ReplyBody::Empty));
+    }
+    let (etag, text) = if folder.documents <= SMALL_DOCUMENTS_MAX {
+        describe(node, &path)?
+    } else {
+        let permit = listings
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Refusal::Broken)?;
+        let node = node.clone();
+        let listed = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            describe(&node, &path)
+        });
+        listed.await.map_err(|_| Refusal::Broken)??
+    };
+    Ok(answer(etag, ReplyBody::from(text)))
+}
+
+fn answer(etag: ETag, body: ReplyBody) -> Response<ReplyBody> {
+    let mut answer = Response::new(body);
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/ld+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(ETAG, etag_value(etag));
+    answer
+}
+
+/// Writes the description, with the tag of what it describes.
+fn describe(node: &Node, path: &FolderPath) -> Result<(ETag, String), ReadError> {
+    let mut items = Items::default();
+    let documents = node.documents();
+    if *path != FolderPath::root() {
+        let folder = documents.list(path, &mut |item| {
+            items.add(&item);
+            ControlFlow::Continue(())
+        })?;
+        return Ok((folder.etag, items.finish()));
+    }
+    let mut private = None;
+    let root = documents.list(path, &mut |item| {
+        match &item {
+            FolderItem::Folder { name, .. } if name == Category::Private.name() => {
+                private = FolderPath::parse(&format!("/{name}/")).ok();
+            }
+            other => items.add(other),
+        }
+        ControlFlow::Continue(())
+    })?;
+    // The tag is older than what follows, if they differ: then the client looks again, and misses nothing.
+    if let Some(private) = private {
+        documents.list(&private, &mut |item| {
+            match &item {
+                // Their addresses mean something else.
+                FolderItem::Folder { name, .. }
+                    if Category::from_name(name).is_some_and(|category| category != Category::Private) => {}
+                other => items.add(other),
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok((root.etag, items.finish()))
+}
+
+/// The items of a description, as text.
+#[derive(Default)]
+struct Items(String);
+
+impl Items {
+    fn add(&mut self, item: &FolderItem) {
+        use std::fmt::Write;
+        let comma = if self.0.is_empty() { "" } else { "," };
+        let text = &mut self.0;
+        // Writing to a string never fails.
+        let _ = match item {
+            FolderItem::Document { name, document } => match (document.etag(), document.stored()) {
+                (Some(etag), Some(stored)) => write!(
+                    text,
+                    r#"{comma}{}:{{"ETag":"{etag}","Content-Type":{},"Content-Length":{},"Last-Modified":"{}"}}"#,
+                    quoted(name),
+                    quoted(&stored.content.content_type),
+                    stored.content.len,
+                    date(stored.head.time.wall()),
+                ),
+                _ => Ok(()),
+            },
+            FolderItem::Folder { name, folder } => write!(
+                text,
+                r#"{comma}{}:{{"ETag":"{}"}}"#,
+                quoted(&format!("{name}/")),
+                folder.etag()
+            ),
+        };
+    }
+
+    fn finish(self) -> String {
+        format!("{HEAD}{}}}}}", self.0)
+    }
+}
+
+fn quoted(text: &str) -> serde_json::Value {
+    serde_json::Value::from(text)
+}

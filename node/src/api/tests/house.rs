@@ -1,0 +1,120 @@
+//! A node with its door open.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::client::{Answer, request};
+use crate::api::{HttpConfig, serve};
+use crate::daemon::TestNode;
+use crate::model::{FolderPath, WallTime};
+use crate::service::tokens::{self, Token};
+use crate::store::{Store, WriteTransaction};
+
+pub(super) const ALL: (&str, &str) = ("Authorization", "Bearer all");
+pub(super) const NOTES: (&str, &str) = ("Authorization", "Bearer notes");
+pub(super) const READER: (&str, &str) = ("Authorization", "Bearer reader");
+pub(super) const DOCUMENT_LEN_MAX: u64 = 64 * 1024 * 1024;
+
+pub(super) struct House {
+    pub(super) address: SocketAddr,
+    pub(super) node: TestNode,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+/// Everything that a request could change.
+#[derive(Debug, PartialEq)]
+pub(super) struct State {
+    etag: String,
+    documents: u64,
+    bytes: u64,
+    pub(super) chunks: usize,
+}
+
+impl House {
+    pub(super) async fn open() -> Self {
+        Self::with(None, HttpConfig::default()).await
+    }
+
+    pub(super) async fn with(quota_bytes: Option<u64>, config: HttpConfig) -> Self {
+        let node = TestNode::start(quota_bytes);
+        let mut tx = node.node.store().write().unwrap();
+        for (text, scope) in [("all", "*:rw"), ("notes", "notes:rw"), ("reader", "notes:r")] {
+            let token = Token {
+                scopes: vec![scope.parse().unwrap()],
+                name: text.to_owned(),
+                created: WallTime(1),
+            };
+            tokens::store(&mut tx, &tokens::id(text), &token).unwrap();
+        }
+        tx.commit().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let config = HttpConfig {
+            document_len_max: config.document_len_max.min(DOCUMENT_LEN_MAX),
+            ..config
+        };
+        let serving = tokio::spawn(serve(node.node.clone(), listener, config, async {
+            let _ = stopped.await;
+        }));
+        Self {
+            address,
+            node,
+            stop,
+            serving,
+        }
+    }
+
+    /// Closes the door, and waits for it.
+    pub(super) async fn close(self) {
+        self.stop.send(()).unwrap();
+        self.serving.await.unwrap();
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        below: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Answer {
+        let target = format!("/storage/ada{below}");
+        request(self.address, method, &target, headers, body).await
+    }
+
+    pub(super) async fn get(&self, below: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut with_token = vec![ALL];
+        with_token.extend_from_slice(headers);
+        self.send("GET", below, &with_token, None).await
+    }
+
+    pub(super) async fn put(&self, below: &str, body: &[u8]) -> Answer {
+        self.send("PUT", below, &[ALL, ("Content-Type", "text/plain")], Some(body))
+            .await
+    }
+
+    pub(super) fn state(&self) -> State {
+        let documents = self.node.node.documents();
+        let root = documents.folder(&FolderPath::root()).unwrap();
+        State {
+            etag: root.etag.to_string(),
+            documents: root.documents,
+            bytes: root.bytes,
+            chunks: documents.chunks().list().count(),
+        }
+    }
+
+    pub(super) fn chunk_files(&self) -> Vec<std::path::PathBuf> {
+        let entries = |path: std::path::PathBuf| {
+            let entries = std::fs::read_dir(path).unwrap();
+            entries.map(|entry| entry.unwrap().path())
+        };
+        entries(self.node.files().join("chunks"))
+            .flat_map(entries)
+            .collect()
+    }
+}
