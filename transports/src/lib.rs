@@ -12,8 +12,11 @@ mod closing;
 pub mod framing;
 mod identity;
 mod inbox;
+#[cfg(feature = "libp2p")]
+mod libp2p;
 mod link;
 mod outbox;
+mod penalty;
 mod pipe;
 mod registry;
 mod round_trip;
@@ -21,6 +24,8 @@ mod stream;
 #[cfg(feature = "tcp")]
 mod tcp;
 
+#[cfg(feature = "libp2p")]
+pub use crate::libp2p::{ANNOUNCEMENT_LEN_MAX, Libp2pConfig, Libp2pTransport, StartError};
 pub use identity::Identity;
 pub use inbox::{FrameReceiver, INBOX_BYTES_MAX};
 pub use link::{

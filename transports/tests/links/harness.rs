@@ -8,6 +8,8 @@ use std::time::Duration;
 use cairn_transports::{
     Identity, KeepAlive, Link, PeerKey, TcpConfig, TcpTransport, Transport, TransportEvent,
 };
+#[cfg(feature = "libp2p")]
+use cairn_transports::{Libp2pConfig, Libp2pTransport};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -73,7 +75,16 @@ impl Node {
                 Arc::new(TcpTransport::start(config, identity, sender))
             }
             #[cfg(feature = "libp2p")]
-            _ => crate::harness_libp2p::start(listen, identity, options, sender),
+            _ => {
+                let (listen, keep_alive) = (listen.to_vec(), options.keep_alive);
+                let config = Libp2pConfig {
+                    listen,
+                    keep_alive,
+                    mdns: false,
+                    ..Libp2pConfig::default()
+                };
+                Arc::new(Libp2pTransport::start(config, identity, sender).expect("libp2p starts"))
+            }
         };
         Self {
             transport,
