@@ -93,6 +93,19 @@ impl Node {
         }
     }
 
+    #[cfg(feature = "wan")]
+    pub(crate) fn start_libp2p(config: Libp2pConfig, seed: u8) -> Self {
+        let identity = Identity::new([seed; 32]);
+        let key = identity.peer_key();
+        let (sender, events) = mpsc::channel(16);
+        let transport = Arc::new(Libp2pTransport::start(config, identity, sender).expect("libp2p starts"));
+        Self {
+            transport,
+            events,
+            key,
+        }
+    }
+
     /// Starts a node on a free port and returns it with its address.
     pub(crate) async fn listening(kind: Kind, family: Family, seed: u8) -> (Self, String) {
         Self::listening_with(kind, family, seed, Options::default()).await
