@@ -25,6 +25,15 @@ pub(crate) enum Kind {
     Quic,
 }
 
+impl Kind {
+    pub(crate) fn is_datagrams(self) -> bool {
+        #[cfg(feature = "quic")]
+        return self == Self::Quic;
+        #[cfg(not(feature = "quic"))]
+        false
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Family {
     V4,
