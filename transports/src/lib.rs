@@ -10,6 +10,8 @@
 mod backoff;
 mod closing;
 pub mod framing;
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod inbox;
 #[cfg(feature = "libp2p")]

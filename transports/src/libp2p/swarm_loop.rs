@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::{self, PublishError};
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, mdns};
@@ -223,6 +224,10 @@ impl SwarmLoop {
         loop {
             let due = self.dials().take_due(now, |peer| self.peers.is_connected(peer));
             let Some((name, address)) = due else { return };
+            if self.is_own(&address) {
+                self.leads_back(name);
+                continue;
+            }
             let mut options = DialOpts::unknown_peer_id().address(address);
             if cfg!(not(feature = "wan")) {
                 // From the listening port, a peer that comes back at once may find the old connection's remains. Only hole punching needs it.
@@ -234,6 +239,32 @@ impl SwarmLoop {
                 self.dial_failed_to_begin(name, &error, now);
             }
         }
+    }
+
+    /// Whether an address is one of this node's own, as far as it knows them without asking.
+    ///
+    /// The library notices after the handshake; but a connection from the listening port to itself never gets that far.
+    fn is_own(&self, address: &Multiaddr) -> bool {
+        let bare: Multiaddr = address
+            .iter()
+            .filter(|part| !matches!(part, Protocol::P2p(_)))
+            .collect();
+        named_peer(address) == Some(*self.swarm.local_peer_id())
+            || self
+                .swarm
+                .listeners()
+                .chain(self.swarm.external_addresses())
+                .any(|own| *own == bare)
+    }
+
+    fn leads_back(&mut self, address: String) {
+        self.dials().forget(&address);
+        let reason = "the address leads back to this node".to_owned();
+        self.tell(TransportEvent::DialFailed {
+            address,
+            reason,
+            retry_in: None,
+        });
     }
 
     fn dial_failed_to_begin(&mut self, name: String, error: &DialError, now: Instant) {
@@ -472,21 +503,16 @@ impl SwarmLoop {
     fn dial_failed(&mut self, connection: ConnectionId, error: &DialError, now: Instant) {
         let failed = self.dials().failed(connection, now, &mut rand::rng());
         let Some((address, pause)) = failed else { return };
-        let itself = matches!(error, DialError::LocalPeerId { .. });
-        if itself {
-            self.dials().forget(&address);
-        }
-        let retry_in = (!itself).then_some(pause);
-        let reason = if itself {
-            "the address leads back to this node".to_owned()
+        if matches!(error, DialError::LocalPeerId { .. }) {
+            self.leads_back(address);
         } else {
-            chain(error)
-        };
-        self.tell(TransportEvent::DialFailed {
-            address,
-            reason,
-            retry_in,
-        });
+            let event = TransportEvent::DialFailed {
+                address,
+                reason: chain(error),
+                retry_in: Some(pause),
+            };
+            self.tell(event);
+        }
     }
 
     fn behaviour_event(&mut self, event: BehaviourEvent, now: Instant) {
