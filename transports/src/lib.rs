@@ -5,7 +5,11 @@
 //! libp2p ───┘   └──────► outbox, inbox      into frames and back; outbox and inbox are the ends that the owner holds.
 //!                             └──► link     the contract between all of them and the rest of the node
 //! ```
-//! Start with [`Link`] for what a transport yields and [`Transport`] for what it can be told; then [`TcpTransport`].
+//! Start with [`Link`] for what a transport yields and [`Transport`] for what it can be told; then `TcpTransport` and `Libp2pTransport`.
+//! Which of them are built is chosen by the features `tcp` and `libp2p` (both on by default), `quic` and `wan`.
+
+// Without TCP, a few parts that libp2p has no use for are left over; gating each of them would hide the code in attributes.
+#![cfg_attr(not(feature = "tcp"), allow(dead_code))]
 
 mod backoff;
 mod closing;
