@@ -5,15 +5,24 @@
 //! libp2p ───┘   └──────► outbox, inbox      into frames and back; outbox and inbox are the ends that the owner holds.
 //!                             └──► link     the contract between all of them and the rest of the node
 //! ```
-//! Start with [`Link`] for what a transport yields and [`Transport`] for what it can be told; then [`TcpTransport`].
+//! Start with [`Link`] for what a transport yields and [`Transport`] for what it can be told; then `TcpTransport` and `Libp2pTransport`.
+//! Which of them are built is chosen by the features `tcp` and `libp2p` (both on by default), `quic` and `wan`.
+
+// Without TCP, a few parts that libp2p has no use for are left over; gating each of them would hide the code in attributes.
+#![cfg_attr(not(feature = "tcp"), allow(dead_code))]
 
 mod backoff;
 mod closing;
 pub mod framing;
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod inbox;
+#[cfg(feature = "libp2p")]
+mod libp2p;
 mod link;
 mod outbox;
+mod penalty;
 mod pipe;
 mod registry;
 mod round_trip;
@@ -21,6 +30,8 @@ mod stream;
 #[cfg(feature = "tcp")]
 mod tcp;
 
+#[cfg(feature = "libp2p")]
+pub use crate::libp2p::{ANNOUNCEMENT_LEN_MAX, Libp2pConfig, Libp2pTransport, StartError};
 pub use identity::Identity;
 pub use inbox::{FrameReceiver, INBOX_BYTES_MAX};
 pub use link::{

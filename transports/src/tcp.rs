@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! dialling, listening ──► handshake ──► crate::stream    who it is, then a link
-//!          └── penalty, address            └── noise     what is refused; how bytes are sealed
+//!          └── address                     └── noise     how bytes are sealed
 //! ```
 //! [`handshake`] proves who is there and [`noise`] seals what is said afterwards; both do no I/O. The rest is the asynchronous shell:
 //! [`listening`] takes connections and bounds what strangers cost, [`dialling`] keeps addresses and comes back to them.
@@ -13,7 +13,6 @@ mod dialling;
 pub(crate) mod handshake;
 mod listening;
 mod noise;
-mod penalty;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,11 +26,11 @@ use tokio::task::AbortHandle;
 
 use crate::identity::Identity;
 use crate::link::{AddressError, BoxFuture, PeerKey, Transport, TransportEvent};
+use crate::penalty::Penalties;
 use crate::registry::Registry;
 use crate::stream::KeepAlive;
 use address::TcpAddress;
 use handshake::HandshakeKeys;
-use penalty::Penalties;
 
 /// How many addresses are kept for dialling.
 const DIALS_MAX: usize = 1024;

@@ -79,7 +79,7 @@ impl HandshakeKeys {
 /// One side of a handshake.
 ///
 /// Send what [`Handshake::output`] returns, feed what comes to [`Handshake::input`], until [`Handshake::is_finished`]; then
-/// [`Handshake::finish`]. After an error it must be dropped, and the connection with it.
+/// `finish`, which only this crate can call. After an error it must be dropped, and the connection with it.
 pub struct Handshake {
     noise: HandshakeState,
     own: PeerKey,

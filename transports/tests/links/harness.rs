@@ -8,6 +8,8 @@ use std::time::Duration;
 use cairn_transports::{
     Identity, KeepAlive, Link, PeerKey, TcpConfig, TcpTransport, Transport, TransportEvent,
 };
+#[cfg(feature = "libp2p")]
+use cairn_transports::{Libp2pConfig, Libp2pTransport};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -21,6 +23,15 @@ pub(crate) enum Kind {
     Libp2p,
     #[cfg(feature = "quic")]
     Quic,
+}
+
+impl Kind {
+    pub(crate) fn is_datagrams(self) -> bool {
+        #[cfg(feature = "quic")]
+        return self == Self::Quic;
+        #[cfg(not(feature = "quic"))]
+        false
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,8 +84,30 @@ impl Node {
                 Arc::new(TcpTransport::start(config, identity, sender))
             }
             #[cfg(feature = "libp2p")]
-            _ => crate::harness_libp2p::start(listen, identity, options, sender),
+            _ => {
+                let (listen, keep_alive) = (listen.to_vec(), options.keep_alive);
+                let config = Libp2pConfig {
+                    listen,
+                    keep_alive,
+                    mdns: false,
+                    ..Libp2pConfig::default()
+                };
+                Arc::new(Libp2pTransport::start(config, identity, sender).expect("libp2p starts"))
+            }
         };
+        Self {
+            transport,
+            events,
+            key,
+        }
+    }
+
+    #[cfg(feature = "wan")]
+    pub(crate) fn start_libp2p(config: Libp2pConfig, seed: u8) -> Self {
+        let identity = Identity::new([seed; 32]);
+        let key = identity.peer_key();
+        let (sender, events) = mpsc::channel(16);
+        let transport = Arc::new(Libp2pTransport::start(config, identity, sender).expect("libp2p starts"));
         Self {
             transport,
             events,

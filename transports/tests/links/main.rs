@@ -5,5 +5,7 @@
 
 mod conformance;
 mod harness;
+#[cfg(feature = "libp2p")]
+mod libp2p_only;
 #[cfg(feature = "tcp")]
 mod tcp_only;

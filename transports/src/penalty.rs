@@ -17,7 +17,7 @@ const REMEMBERED_MAX: usize = 4096;
 
 /// The penalties of one transport. Time is an argument.
 #[derive(Debug, Default)]
-pub(super) struct Penalties {
+pub(crate) struct Penalties {
     hosts: BTreeMap<IpAddr, Host>,
     peers: BTreeMap<PeerKey, Instant>,
 }
@@ -38,7 +38,7 @@ fn host(address: IpAddr) -> IpAddr {
 
 impl Penalties {
     /// Counts one piece of nonsense from `address`. Returns whether it is the first for a while, and so worth telling.
-    pub(super) fn strike(&mut self, address: IpAddr, now: Instant) -> bool {
+    pub(crate) fn strike(&mut self, address: IpAddr, now: Instant) -> bool {
         self.hosts.retain(|_, host| now < host.until + FORGIVEN);
         let host_key = host(address);
         if self.hosts.len() >= REMEMBERED_MAX && !self.hosts.contains_key(&host_key) {
@@ -60,14 +60,14 @@ impl Penalties {
     }
 
     /// Whether connections from `address` are refused at the moment.
-    pub(super) fn refuses_host(&self, address: IpAddr, now: Instant) -> bool {
+    pub(crate) fn refuses_host(&self, address: IpAddr, now: Instant) -> bool {
         self.hosts
             .get(&host(address))
             .is_some_and(|host| now < host.until)
     }
 
     /// Refuses `peer` for `duration`, wherever it comes from.
-    pub(super) fn penalise(&mut self, peer: PeerKey, duration: Duration, now: Instant) {
+    pub(crate) fn penalise(&mut self, peer: PeerKey, duration: Duration, now: Instant) {
         self.peers.retain(|_, until| now < *until);
         if self.peers.len() >= REMEMBERED_MAX {
             let soonest = self
@@ -85,7 +85,7 @@ impl Penalties {
     }
 
     /// Returns for how much longer `peer` is refused.
-    pub(super) fn refuses_peer(&self, peer: PeerKey, now: Instant) -> Option<Duration> {
+    pub(crate) fn refuses_peer(&self, peer: PeerKey, now: Instant) -> Option<Duration> {
         self.peers
             .get(&peer)
             .map(|until| until.saturating_duration_since(now))
