@@ -61,10 +61,25 @@ pub(super) fn run(cli: Cli) -> Outcome {
         Some(Words::Run(arguments)) => node::run(home, arguments),
         Some(Words::Init { user }) => node::init(home, &user),
         Some(Words::Join { code, name }) => node::join(home, &code, name),
-        Some(Words::Invite { qr, expires, address, json }) => invite(home, qr, &expires, address, json),
+        Some(Words::Invite {
+            qr,
+            expires,
+            address,
+            json,
+        }) => invite(home, qr, &expires, address, json),
         Some(Words::Token(words)) => token(home, words),
-        Some(Words::Put { file, path, content_type, if_match, json }) => {
-            let request = Request::Put { path, content_type, if_match };
+        Some(Words::Put {
+            file,
+            path,
+            content_type,
+            if_match,
+            json,
+        }) => {
+            let request = Request::Put {
+                path,
+                content_type,
+                if_match,
+            };
             put(home, &file, &request, json)
         }
         Some(Words::Get { path, file, version }) => {
@@ -74,17 +89,26 @@ pub(super) fn run(cli: Cli) -> Outcome {
             download(home, &Request::Export { folder }, &file).map(|_| ())
         }
         Some(Words::Import { file, folder, json }) => import(home, &file, folder, json),
-        Some(Words::Ls { folder, recursive, json }) => ask(home, &Request::List { folder, recursive }, json, list),
+        Some(Words::Ls {
+            folder,
+            recursive,
+            json,
+        }) => ask(home, &Request::List { folder, recursive }, json, list),
         Some(Words::Rm { path, json }) => ask(home, &Request::Remove { path }, json, |_| Ok(())),
         Some(Words::Status { json }) => ask(home, &Request::Status, json, status),
         Some(Words::Peers { json } | Words::Devices { json }) => ask(home, &Request::Peers, json, peers),
         Some(Words::Queue { json }) => ask(home, &Request::Queue, json, queue),
-        Some(Words::Conflicts { path: Some(path), keep: Some(keep), json }) => {
-            ask(home, &Request::Resolve { path, keep }, json, |_| Ok(()))
-        }
+        Some(Words::Conflicts {
+            path: Some(path),
+            keep: Some(keep),
+            json,
+        }) => ask(home, &Request::Resolve { path, keep }, json, |_| Ok(())),
         Some(Words::Conflicts { json, .. }) => ask(home, &Request::Conflicts, json, conflicts),
         Some(Words::Revoke { node, json }) => ask(home, &Request::Revoke { node }, json, |value| {
-            eprintln!("{} is shut out for good. What it holds already it keeps.", text(value, "revoked"));
+            eprintln!(
+                "{} is shut out for good. What it holds already it keeps.",
+                text(value, "revoked")
+            );
             Ok(())
         }),
         Some(Words::Decode { what }) => {
@@ -102,12 +126,19 @@ pub(super) fn run(cli: Cli) -> Outcome {
 /// Asks for something and prints it, as JSON or for people.
 fn ask(home: &Path, request: &Request, json: bool, print: impl FnOnce(&Value) -> io::Result<()>) -> Outcome {
     let value = Client::connect(home)?.ask(request)?;
-    if json { output::json(&value)? } else { print(&value)? }
+    if json {
+        output::json(&value)?
+    } else {
+        print(&value)?
+    }
     Ok(())
 }
 
 fn invite(home: &Path, draw: bool, expires: &str, addresses: Vec<String>, json: bool) -> Outcome {
-    let request = Request::Invite { addresses, valid_s: seconds(expires)? };
+    let request = Request::Invite {
+        addresses,
+        valid_s: seconds(expires)?,
+    };
     let value = Client::connect(home)?.ask(&request)?;
     if json {
         output::json(&value)?;
@@ -117,14 +148,18 @@ fn invite(home: &Path, draw: bool, expires: &str, addresses: Vec<String>, json: 
     writeln!(io::stdout(), "{code}")?;
     if draw || io::stderr().is_terminal() && io::stdout().is_terminal() {
         qr(code);
-        eprintln!("On the other device: cairn join CODE, then cairn. Whoever has the code can join: keep it to yourself.");
+        eprintln!(
+            "On the other device: cairn join CODE, then cairn. Whoever has the code can join: keep it to yourself."
+        );
     }
     Ok(())
 }
 
 fn seconds(text: &str) -> Result<u64, Failure> {
     let bad = || Failure::usage(format!("\"{text}\" is no time: write 30m, 24h or 7d"));
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(bad)?;
+    let (number, unit) = text
+        .split_at_checked(text.len().saturating_sub(1))
+        .ok_or_else(bad)?;
     let factor = match unit {
         "s" => 1,
         "m" => 60,
@@ -132,7 +167,11 @@ fn seconds(text: &str) -> Result<u64, Failure> {
         "d" => 24 * 3600,
         _ => return Err(bad()),
     };
-    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(bad)
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(bad)
 }
 
 fn token(home: &Path, words: TokenWords) -> Outcome {
@@ -144,9 +183,17 @@ fn token(home: &Path, words: TokenWords) -> Outcome {
         }
         TokenWords::Ls { json } => ask(home, &Request::TokenList, json, |value| {
             table(&rows(value, |token| {
-                let scopes: Vec<&str> =
-                    token["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                vec![text(token, "id").to_owned(), scopes.join(" "), text(token, "name").to_owned()]
+                let scopes: Vec<&str> = token["scopes"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect();
+                vec![
+                    text(token, "id").to_owned(),
+                    scopes.join(" "),
+                    text(token, "name").to_owned(),
+                ]
             }))
         }),
         TokenWords::Rm { token, json } => ask(home, &Request::TokenRemove { token }, json, |_| Ok(())),
@@ -165,7 +212,9 @@ fn open(file: &str) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
     let opened = File::open(file).map_err(|error| Failure::of(format!("{file}: {error}")))?;
     let metadata = opened.metadata()?;
     if metadata.is_dir() {
-        return Err(Failure::of(format!("{file} is a folder: tar it, and use cairn import")));
+        return Err(Failure::of(format!(
+            "{file} is a folder: tar it, and use cairn import"
+        )));
     }
     Ok((Box::new(opened), Some(metadata.len())))
 }
@@ -178,7 +227,10 @@ fn put(home: &Path, file: &str, request: &Request, json: bool) -> Outcome {
     if json {
         output::json(&value)?;
     } else if number(&value, "siblings_replaced") > 0 {
-        eprintln!("This replaced {} concurrent versions as well.", number(&value, "siblings_replaced"));
+        eprintln!(
+            "This replaced {} concurrent versions as well.",
+            number(&value, "siblings_replaced")
+        );
     }
     Ok(())
 }
@@ -192,9 +244,18 @@ fn import(home: &Path, file: &str, folder: String, json: bool) -> Outcome {
     if json {
         output::json(&value)?;
     } else {
-        eprintln!("{} documents stored, {}.", number(&value, "documents"), size(number(&value, "bytes")));
+        eprintln!(
+            "{} documents stored, {}.",
+            number(&value, "documents"),
+            size(number(&value, "bytes"))
+        );
     }
-    for refusal in value["refusals"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for refusal in value["refusals"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         eprintln!("Left out: {refusal}");
     }
     match number(&value, "refused") {
@@ -214,7 +275,10 @@ fn download(home: &Path, request: &Request, file: &str) -> Result<Value, Failure
             bar = progress(Some(len));
         }
         if number(value, "versions") > 1 {
-            eprintln!("This document has {} concurrent versions: cairn conflicts shows them.", number(value, "versions"));
+            eprintln!(
+                "This document has {} concurrent versions: cairn conflicts shows them.",
+                number(value, "versions")
+            );
         }
     };
     if file == "-" {
@@ -224,7 +288,9 @@ fn download(home: &Path, request: &Request, file: &str) -> Result<Value, Failure
     let part = format!("{file}.part");
     let mut written: Option<u64> = None;
     let mut out = File::create(&part).map_err(|error| Failure::of(format!("{file}: {error}")))?;
-    let result = client.download(request, &mut begin, &mut out, &mut |received| written = Some(received));
+    let result = client.download(request, &mut begin, &mut out, &mut |received| {
+        written = Some(received)
+    });
     bar.finish_and_clear();
     match result {
         Ok(value) => {
@@ -241,26 +307,50 @@ fn download(home: &Path, request: &Request, file: &str) -> Result<Value, Failure
 fn list(value: &Value) -> io::Result<()> {
     table(&rows(value, |item| {
         let mark = if item["conflict"] == true { "conflict" } else { "" };
-        vec![size(number(item, "bytes")), text(item, "name").to_owned(), mark.to_owned()]
+        vec![
+            size(number(item, "bytes")),
+            text(item, "name").to_owned(),
+            mark.to_owned(),
+        ]
     }))
 }
 
 fn status(value: &Value) -> io::Result<()> {
-    let listen: Vec<&str> = value["listen"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let listen: Vec<&str> = value["listen"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let line = |name: &str, text: String| vec![name.to_owned(), text];
     let mut lines = vec![
         line("node", text(value, "node").to_owned()),
         line("user", text(value, "user").to_owned()),
         line("storage", text(value, "storage_root").to_owned()),
         line("listens on", listen.join(" ")),
-        line("documents", format!("{}, {}", number(value, "documents"), size(number(value, "bytes")))),
-        line("waiting", format!("{} changes for other nodes", number(value, "pending"))),
+        line(
+            "documents",
+            format!("{}, {}", number(value, "documents"), size(number(value, "bytes"))),
+        ),
+        line(
+            "waiting",
+            format!("{} changes for other nodes", number(value, "pending")),
+        ),
     ];
     if number(value, "incomplete") > 0 {
-        lines.push(line("incomplete", format!("{} documents whose bytes are not here yet", number(value, "incomplete"))));
+        lines.push(line(
+            "incomplete",
+            format!(
+                "{} documents whose bytes are not here yet",
+                number(value, "incomplete")
+            ),
+        ));
     }
     if value["twin"] == true {
-        lines.push(line("WARNING", "another process uses this device's key: only one of them may".into()));
+        lines.push(line(
+            "WARNING",
+            "another process uses this device's key: only one of them may".into(),
+        ));
     }
     table(&lines)?;
     peers(&value["peers"])
@@ -274,7 +364,9 @@ fn peers(value: &Value) -> io::Result<()> {
             _ if peer["in_step"] == true => "in step",
             _ => "catching up",
         };
-        let rtt = peer["rtt_ms"].as_f64().map_or(String::new(), |rtt| format!("{rtt:.1} ms"));
+        let rtt = peer["rtt_ms"]
+            .as_f64()
+            .map_or(String::new(), |rtt| format!("{rtt:.1} ms"));
         let node = text(peer, "node");
         vec![
             node.get(..16).unwrap_or(node).to_owned(),
@@ -316,11 +408,19 @@ fn conflicts(value: &Value) -> io::Result<()> {
                 None => "deleted".into(),
             };
             let node = text(version, "node");
-            writeln!(out, "  {}  {what}  by {}  {}", index + 1, node.get(..8).unwrap_or(node), text(version, "version"))?;
+            writeln!(
+                out,
+                "  {}  {what}  by {}  {}",
+                index + 1,
+                node.get(..8).unwrap_or(node),
+                text(version, "version")
+            )?;
         }
     }
     if value.as_array().is_some_and(|conflicts| !conflicts.is_empty()) {
-        eprintln!("Read a version with cairn get PATH --version N; keep one with cairn conflicts PATH --keep N.");
+        eprintln!(
+            "Read a version with cairn get PATH --version N; keep one with cairn conflicts PATH --keep N."
+        );
     }
     Ok(())
 }

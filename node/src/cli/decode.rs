@@ -16,7 +16,10 @@ pub(super) fn decode(what: &str) -> Result<Value, String> {
     let bytes = if what == "-" {
         let mut bytes = Vec::new();
         let limit = FRAME_LEN_MAX as u64 * 2 + 1;
-        std::io::stdin().take(limit).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        std::io::stdin()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|error| error.to_string())?;
         bytes
     } else if std::path::Path::new(what).exists() {
         std::fs::read(what).map_err(|error| format!("{what}: {error}"))?
@@ -54,7 +57,10 @@ fn read(bytes: &[u8]) -> Result<Value, String> {
             .collect();
         return Ok(json!({ "type": "manifest", "bytes": manifest.total_len(), "chunks": chunks }));
     }
-    Err(format!("these {} bytes are no frame ({error}), no entry, no grant and no manifest", bytes.len()))
+    Err(format!(
+        "these {} bytes are no frame ({error}), no entry, no grant and no manifest",
+        bytes.len()
+    ))
 }
 
 /// What an invite says; its secret is not shown.

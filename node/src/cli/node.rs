@@ -31,22 +31,38 @@ fn device_name() -> String {
 
 /// Runs the node until it is told to stop.
 pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
-    std::fs::create_dir_all(home).map_err(|error| Failure::of(format!("cannot use {}: {error}", home.display())))?;
+    std::fs::create_dir_all(home)
+        .map_err(|error| Failure::of(format!("cannot use {}: {error}", home.display())))?;
     let file = ConfigFile::load(home).map_err(Failure::of)?;
     let level = arguments.log.or(file.log).unwrap_or_else(|| "info".into());
-    let filter = EnvFilter::try_new(&level)
-        .map_err(|error| Failure::usage(format!("\"{level}\" is no log level ({error}): use info or debug")))?;
+    let filter = EnvFilter::try_new(&level).map_err(|error| {
+        Failure::usage(format!(
+            "\"{level}\" is no log level ({error}): use info or debug"
+        ))
+    })?;
     let colours = std::io::stderr().is_terminal();
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .try_init();
 
     let quota = arguments.quota.or(file.quota);
-    let quota_bytes = quota.as_deref().map(parse_size).transpose().map_err(|error| Failure::usage(error))?;
+    let quota_bytes = quota
+        .as_deref()
+        .map(parse_size)
+        .transpose()
+        .map_err(Failure::usage)?;
     let document_len_max = match file.document_size_max.as_deref() {
         Some(size) => parse_size(size).map_err(Failure::of)?,
         None => DOCUMENT_LEN_MAX,
     };
     let chosen_http = arguments.http.or(file.http);
-    let listen = if arguments.listen.is_empty() { file.listen } else { Some(arguments.listen) };
+    let listen = if arguments.listen.is_empty() {
+        file.listen
+    } else {
+        Some(arguments.listen)
+    };
     let mut peers = file.peers;
     peers.extend(arguments.peer);
     let settings = Settings {
@@ -68,18 +84,27 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
 pub(super) fn init(home: &Path, user: &str) -> Result<(), Failure> {
     let folder = Home::open(home).map_err(Failure::of)?;
     ConfigFile::load(home).map_err(Failure::of)?;
-    let space = folder.begin_space(user, &device_name(), SystemClock::start().now().wall).map_err(Failure::of)?;
+    let space = folder
+        .begin_space(user, &device_name(), SystemClock::start().now().wall)
+        .map_err(Failure::of)?;
     if space.user != user {
-        return Err(Failure::of(format!("{} is a node of \"{}\" already", home.display(), space.user)));
+        return Err(Failure::of(format!(
+            "{} is a node of \"{}\" already",
+            home.display(),
+            space.user
+        )));
     }
     println!("{}", folder.device_key().map_err(Failure::of)?.node_id());
-    eprintln!("A node for \"{user}\" is in {}. Start it with cairn --home {0} run", home.display());
+    eprintln!(
+        "A node for \"{user}\" is in {}. Start it with cairn --home {0} run",
+        home.display()
+    );
     Ok(())
 }
 
 /// Makes a new folder one of an owner's nodes.
 pub(super) fn join(home: &Path, code: &str, name: Option<String>) -> Result<(), Failure> {
-    let invite = Invite::decode(code).map_err(|error| Failure::usage(error))?;
+    let invite = Invite::decode(code).map_err(Failure::usage)?;
     let folder = Home::open(home).map_err(Failure::of)?;
     if folder.space().map_err(Failure::of)?.is_some() {
         return Err(Failure::of(format!(
@@ -90,8 +115,9 @@ pub(super) fn join(home: &Path, code: &str, name: Option<String>) -> Result<(), 
     ConfigFile::load(home).map_err(Failure::of)?;
     let device = folder.device_key().map_err(Failure::of)?.node_id();
     let name = name.unwrap_or_else(device_name);
-    let membership =
-        invite.accept(device, &name, SystemClock::start().now().wall).map_err(Failure::of)?;
+    let membership = invite
+        .accept(device, &name, SystemClock::start().now().wall)
+        .map_err(Failure::of)?;
     let space = SpaceFile {
         owner: invite.owner,
         user: invite.user.clone(),

@@ -62,14 +62,20 @@ pub(super) fn export(node: &Node, folder: &FolderPath, to: Sender<Vec<u8>>) -> R
         ControlFlow::Continue(())
     })?;
     paths.sort_by(|a, b| a.as_str().as_bytes().cmp(b.as_str().as_bytes()));
-    let mut archive = tar::Builder::new(Pieces { to, piece: Vec::new() });
+    let mut archive = tar::Builder::new(Pieces {
+        to,
+        piece: Vec::new(),
+    });
     let (mut documents, mut bytes) = (0u64, 0u64);
     for path in paths {
         let Lookup::Found(found) = node.documents().document(&path)? else {
             continue;
         };
         let Some(body) = found.body else {
-            return Err(failed(format!("the bytes of {} are not here yet: try again later", path.as_str())));
+            return Err(failed(format!(
+                "the bytes of {} are not here yet: try again later",
+                path.as_str()
+            )));
         };
         archive
             .append_pax_extensions([(CONTENT_TYPE, found.content_type.as_bytes())])
@@ -80,12 +86,20 @@ pub(super) fn export(node: &Node, folder: &FolderPath, to: Sender<Vec<u8>>) -> R
         header.set_mtime(found.modified.0 / 1000);
         header.set_entry_type(tar::EntryType::Regular);
         let name = path.as_str().trim_start_matches('/');
-        let reader = BodyReader { body, offset: 0, piece: Vec::new(), at: 0 };
+        let reader = BodyReader {
+            body,
+            offset: 0,
+            piece: Vec::new(),
+            at: 0,
+        };
         archive.append_data(&mut header, name, reader).map_err(failed)?;
         documents += 1;
         bytes += found.len;
     }
-    archive.into_inner().and_then(|mut pieces| pieces.flush()).map_err(failed)?;
+    archive
+        .into_inner()
+        .and_then(|mut pieces| pieces.flush())
+        .map_err(failed)?;
     Ok(json!({ "documents": documents, "bytes": bytes }))
 }
 
@@ -146,7 +160,12 @@ pub(super) fn import(
     len_max: u64,
     runtime: &Handle,
 ) -> Result<Value, Failure> {
-    let incoming = Incoming { from, piece: Vec::new(), at: 0, ended: false };
+    let incoming = Incoming {
+        from,
+        piece: Vec::new(),
+        at: 0,
+        ended: false,
+    };
     let mut archive = tar::Archive::new(incoming);
     let (mut documents, mut bytes) = (0u64, 0u64);
     let mut refused = Vec::new();
@@ -186,7 +205,9 @@ pub(super) fn import(
 }
 
 fn not_an_archive(error: io::Error) -> Failure {
-    failed(format!("this is no complete tar archive ({error}): what was read so far is stored"))
+    failed(format!(
+        "this is no complete tar archive ({error}): what was read so far is stored"
+    ))
 }
 
 fn place(folder: &FolderPath, name: &str) -> Result<DocumentPath, Failure> {

@@ -68,7 +68,10 @@ impl Client {
     pub fn connect(home: &Path) -> Result<Self, ClientError> {
         let stream = UnixStream::connect(socket_path(home))
             .map_err(|_| ClientError::NoDaemon(home.display().to_string()))?;
-        Ok(Self { from: BufReader::new(stream.try_clone()?), to: BufWriter::new(stream) })
+        Ok(Self {
+            from: BufReader::new(stream.try_clone()?),
+            to: BufWriter::new(stream),
+        })
     }
 
     /// Asks for something that needs no body.
@@ -95,7 +98,11 @@ impl Client {
                 Err(error) => return Err(ClientError::File(error)),
             };
             // A node that refuses closes before it has read all; its answer says why.
-            if frame::write(&mut self.to, &piece[..len]).and_then(|()| Ok(self.to.flush()?)).is_err() || len == 0 {
+            if frame::write(&mut self.to, &piece[..len])
+                .and_then(|()| Ok(self.to.flush()?))
+                .is_err()
+                || len == 0
+            {
                 break;
             }
             sent += len as u64;

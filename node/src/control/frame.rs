@@ -23,7 +23,11 @@ pub enum FrameError {
 
 fn check(len: [u8; 4], len_max: usize) -> Result<usize, FrameError> {
     let len = u32::from_be_bytes(len) as usize;
-    if len > len_max { Err(FrameError::TooLong(len)) } else { Ok(len) }
+    if len > len_max {
+        Err(FrameError::TooLong(len))
+    } else {
+        Ok(len)
+    }
 }
 
 /// Reads a frame.

@@ -4,11 +4,11 @@
 //! of documents and archives follow as frames of bytes, ended by an empty one, so that nothing large stands in
 //! memory on either side. Whoever may open the socket (its owner, by file mode) may do everything.
 
+mod archive;
 mod client;
 mod frame;
 mod request;
 mod server;
-mod archive;
 
 use std::path::{Path, PathBuf};
 

@@ -119,7 +119,10 @@ pub struct Failure {
 impl Failure {
     /// A failure of this kind.
     pub fn new(kind: ErrorKind, message: impl ToString) -> Self {
-        Self { kind, message: message.to_string() }
+        Self {
+            kind,
+            message: message.to_string(),
+        }
     }
 }
 

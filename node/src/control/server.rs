@@ -44,7 +44,10 @@ pub async fn serve(node: Node, listener: UnixListener, extras: Arc<dyn Extras>) 
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let session = Session { node: node.clone(), extras: extras.clone() };
+                let session = Session {
+                    node: node.clone(),
+                    extras: extras.clone(),
+                };
                 tokio::spawn(async move {
                     if let Err(error) = session.run(stream).await {
                         tracing::debug!(%error, "a command went away");
@@ -104,7 +107,11 @@ pub(super) fn document(path: &str) -> Result<DocumentPath, Failure> {
 }
 
 fn folder(path: &str) -> Result<FolderPath, Failure> {
-    let path = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
+    let path = if path.ends_with('/') {
+        path.to_owned()
+    } else {
+        format!("{path}/")
+    };
     FolderPath::parse(&path).map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))
 }
 
@@ -116,9 +123,11 @@ impl Session {
         let outcome = match serde_json::from_slice(&bytes) {
             Ok(Request::Get { path, version }) => return self.get(&path, version.as_deref(), &mut to).await,
             Ok(Request::Export { folder }) => return self.export(&folder, &mut to).await,
-            Ok(Request::Put { path, content_type, if_match }) => {
-                self.put(&path, content_type, if_match, &mut from).await
-            }
+            Ok(Request::Put {
+                path,
+                content_type,
+                if_match,
+            }) => self.put(&path, content_type, if_match, &mut from).await,
             Ok(Request::Import { folder }) => self.import(&folder, &mut from).await,
             Ok(request) => self.answer(request).await,
             Err(error) => Err(Failure::new(
@@ -134,7 +143,10 @@ impl Session {
             Request::Status => self.status().await,
             Request::List { folder, recursive } => self.list(&folder, recursive).await,
             Request::Remove { path } => {
-                let delete = Delete { path: document(&path)?, precondition: Precondition::default() };
+                let delete = Delete {
+                    path: document(&path)?,
+                    precondition: Precondition::default(),
+                };
                 match self.node.command(Command::Delete(delete)).await? {
                     Reply::Deleted { etag } => Ok(json!({ "path": path, "etag": etag.to_string() })),
                     _ => Ok(json!({ "path": path })),
@@ -229,11 +241,18 @@ impl Session {
         let status = self.node.status().await?;
         let read = self.node.store().read().map_err(failed)?;
         let view = View(&read);
-        let held: crate::model::Clock =
-            records::load(&read, records::Record::Clock).map_err(failed)?.unwrap_or_default();
+        let held: crate::model::Clock = records::load(&read, records::Record::Clock)
+            .map_err(failed)?
+            .unwrap_or_default();
         let mut queue = Vec::new();
-        for peer in status.peers.iter().filter(|peer| !peer.revoked && peer.pending > 0) {
-            let record = records::peer(&read, peer.node).map_err(failed)?.unwrap_or_default();
+        for peer in status
+            .peers
+            .iter()
+            .filter(|peer| !peer.revoked && peer.pending > 0)
+        {
+            let record = records::peer(&read, peer.node)
+                .map_err(failed)?
+                .unwrap_or_default();
             let mut changes = Vec::new();
             for (writer, first, last) in held.missing_in(&record.acknowledged) {
                 let room = QUEUE_MAX - changes.len();
@@ -307,11 +326,21 @@ impl Session {
 
     async fn resolve(&self, path: &str, keep: &str) -> Outcome {
         let path = document(path)?;
-        let missing = || Failure::new(ErrorKind::NotFound, format!("{} has no such version", path.as_str()));
+        let missing = || {
+            Failure::new(
+                ErrorKind::NotFound,
+                format!("{} has no such version", path.as_str()),
+            )
+        };
         let read = self.node.store().read().map_err(failed)?;
         let found = View(&read).document(&path).map_err(failed)?;
         let keep = find(found.heads(), keep).ok_or_else(missing)?;
-        self.node.command(Command::Resolve(Resolve { path: path.clone(), keep })).await?;
+        self.node
+            .command(Command::Resolve(Resolve {
+                path: path.clone(),
+                keep,
+            }))
+            .await?;
         Ok(json!({ "path": path.as_str(), "kept": keep.to_string() }))
     }
 
@@ -327,7 +356,11 @@ impl Session {
             .map_err(|error| usage(&error))?;
         let secret = crate::daemon::random_seed().map_err(failed)?;
         let text = tokens::text(&secret);
-        let token = Token { scopes, name, created: self.node.wall() };
+        let token = Token {
+            scopes,
+            name,
+            created: self.node.wall(),
+        };
         let node = self.node.clone();
         let id = tokens::id(&text);
         blocking(move || {
@@ -347,7 +380,10 @@ impl Session {
             .iter()
             .filter(|(id, _)| *id == shown || given.len() >= 4 && id.to_string().starts_with(given));
         let (Some((id, _)), None) = (fitting.next(), fitting.next()) else {
-            return Err(Failure::new(ErrorKind::NotFound, "no such token: cairn token ls lists them"));
+            return Err(Failure::new(
+                ErrorKind::NotFound,
+                "no such token: cairn token ls lists them",
+            ));
         };
         tokens::remove(&mut write, id).map_err(failed)?;
         write.commit().map_err(failed)?;
@@ -356,10 +392,9 @@ impl Session {
 
     async fn revoke(&self, given: &str) -> Outcome {
         let status = self.node.status().await?;
-        let mut fitting = status
-            .peers
-            .iter()
-            .filter(|peer| given.len() >= 4 && peer.node.to_string().starts_with(given) || peer.name == given);
+        let mut fitting = status.peers.iter().filter(|peer| {
+            given.len() >= 4 && peer.node.to_string().starts_with(given) || peer.name == given
+        });
         let (Some(peer), None) = (fitting.next(), fitting.next()) else {
             return Err(Failure::new(
                 ErrorKind::NotFound,
@@ -383,7 +418,10 @@ impl Session {
             None => Precondition::default(),
             Some(tag) => {
                 let tag = tag.trim_matches('"').parse().map_err(|_| {
-                    Failure::new(ErrorKind::Conflict, "no version has this tag: cairn ls --json shows tags")
+                    Failure::new(
+                        ErrorKind::Conflict,
+                        "no version has this tag: cairn ls --json shows tags",
+                    )
                 })?;
                 Precondition(vec![Condition::IfMatch(TagSet::Tags(vec![tag]))])
             }
@@ -399,8 +437,10 @@ impl Session {
         from: &mut (impl AsyncRead + Unpin),
     ) -> Result<Uploaded, Failure> {
         let (pieces, mut incoming) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
-        let mut upload =
-            Upload::new(self.node.documents().chunks().clone(), self.extras.document_len_max());
+        let mut upload = Upload::new(
+            self.node.documents().chunks().clone(),
+            self.extras.document_len_max(),
+        );
         let writing = tokio::task::spawn_blocking(move || {
             while let Some(piece) = incoming.blocking_recv() {
                 if piece.is_empty() {
@@ -434,7 +474,8 @@ impl Session {
             Err(failure) => return answer(to, Err(failure)).await,
         };
         let Some(body) = found.body.clone() else {
-            let failure = failed("the bytes of this document are not here yet: try again when a peer has sent them");
+            let failure =
+                failed("the bytes of this document are not here yet: try again when a peer has sent them");
             return answer(to, Err(failure)).await;
         };
         answer(to, Ok(described(path, &found))).await?;
@@ -478,9 +519,10 @@ impl Session {
         };
         match lookup {
             Lookup::Found(found) => Ok(*found),
-            Lookup::Absent => {
-                Err(Failure::new(ErrorKind::NotFound, format!("there is no document at {}", path.as_str())))
-            }
+            Lookup::Absent => Err(Failure::new(
+                ErrorKind::NotFound,
+                format!("there is no document at {}", path.as_str()),
+            )),
         }
     }
 
@@ -505,7 +547,8 @@ impl Session {
         let (pieces, incoming) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
         let (node, len_max) = (self.node.clone(), self.extras.document_len_max());
         let runtime = tokio::runtime::Handle::current();
-        let reading = tokio::task::spawn_blocking(move || archive::import(&node, &folder, incoming, len_max, &runtime));
+        let reading =
+            tokio::task::spawn_blocking(move || archive::import(&node, &folder, incoming, len_max, &runtime));
         loop {
             let Ok(piece) = frame::read_async(from, BODY_FRAME_MAX).await else {
                 break;
@@ -538,7 +581,11 @@ pub(super) async fn store(
     let reply = node.command(Command::Put(put)).await;
     drop(uploaded.pins);
     match reply? {
-        Reply::Stored { etag, created, siblings_replaced } => Ok(json!({
+        Reply::Stored {
+            etag,
+            created,
+            siblings_replaced,
+        } => Ok(json!({
             "path": path.as_str(),
             "etag": etag.to_string(),
             "created": created,
@@ -567,8 +614,13 @@ async fn answer(to: &mut (impl AsyncWrite + Unpin), outcome: Outcome) -> Result<
 
 /// The version that a user names: by its number in the list, from 1, or by its dot.
 fn find(heads: &[Head], named: &str) -> Option<Dot> {
-    let by_number = named.parse::<usize>().ok().and_then(|number| heads.get(number.checked_sub(1)?));
-    by_number.or_else(|| heads.iter().find(|head| head.dot.to_string() == named)).map(|head| head.dot)
+    let by_number = named
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| heads.get(number.checked_sub(1)?));
+    by_number
+        .or_else(|| heads.iter().find(|head| head.dot.to_string() == named))
+        .map(|head| head.dot)
 }
 
 fn versions(heads: &[Head]) -> Vec<Value> {
@@ -598,4 +650,3 @@ fn described(path: &str, found: &Found) -> Value {
         "versions": found.heads.len(),
     })
 }
-

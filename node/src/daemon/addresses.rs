@@ -7,13 +7,20 @@ pub(super) fn reachable(listening: &[String]) -> Vec<String> {
     let own = own_addresses();
     let mut reachable = Vec::new();
     for address in listening {
-        let all = [address.contains("0.0.0.0"), address.contains("[::]") || address.contains("/ip6/::/")];
+        let all = [
+            address.contains("0.0.0.0"),
+            address.contains("[::]") || address.contains("/ip6/::/"),
+        ];
         match all {
             [true, _] => reachable.extend(
-                own.iter().filter(|ip| ip.is_ipv4()).map(|ip| address.replace("0.0.0.0", &ip.to_string())),
+                own.iter()
+                    .filter(|ip| ip.is_ipv4())
+                    .map(|ip| address.replace("0.0.0.0", &ip.to_string())),
             ),
             [_, true] => reachable.extend(own.iter().filter(|ip| ip.is_ipv6()).map(|ip| {
-                address.replace("[::]", &format!("[{ip}]")).replace("/ip6/::/", &format!("/ip6/{ip}/"))
+                address
+                    .replace("[::]", &format!("[{ip}]"))
+                    .replace("/ip6/::/", &format!("/ip6/{ip}/"))
             })),
             _ => reachable.push(address.clone()),
         }
@@ -26,8 +33,14 @@ pub(super) fn reachable(listening: &[String]) -> Vec<String> {
 /// chooses a route.
 fn own_addresses() -> Vec<IpAddr> {
     let anywhere: [(IpAddr, SocketAddr); 2] = [
-        (Ipv4Addr::UNSPECIFIED.into(), SocketAddr::from(([192, 0, 2, 1], 9))),
-        (Ipv6Addr::UNSPECIFIED.into(), SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9))),
+        (
+            Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::from(([192, 0, 2, 1], 9)),
+        ),
+        (
+            Ipv6Addr::UNSPECIFIED.into(),
+            SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9)),
+        ),
     ];
     let mut own: Vec<IpAddr> = anywhere
         .into_iter()
@@ -53,6 +66,9 @@ mod tests {
         let listening = ["tcp://127.0.0.1:5".to_owned(), "tcp://0.0.0.0:7".to_owned()];
         let reachable = reachable(&listening);
         assert_eq!(reachable[0], "tcp://127.0.0.1:5");
-        assert!(reachable.len() >= 2 && !reachable[1].contains("0.0.0.0"), "{reachable:?}");
+        assert!(
+            reachable.len() >= 2 && !reachable[1].contains("0.0.0.0"),
+            "{reachable:?}"
+        );
     }
 }

@@ -88,8 +88,10 @@ impl ConfigFile {
     pub fn load(home: &Path) -> Result<Self, ConfigError> {
         let path = home.join("cairn.toml");
         match fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text)
-                .map_err(|error| ConfigError::Content { path, reason: error.to_string() }),
+            Ok(text) => toml::from_str(&text).map_err(|error| ConfigError::Content {
+                path,
+                reason: error.to_string(),
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A folder that cannot be written to is found out by whoever needs to write.
                 let _ = fs::write(&path, TEMPLATE);

@@ -45,12 +45,13 @@ async fn run(settings: &Settings) -> Result<(), RunError> {
         signal(SignalKind::interrupt()).map_err(RunError::system("cannot wait for signals"))?;
     let running = start(settings).await?;
     let http = listen_http(settings).await?;
-    let address = http.local_addr().map_err(RunError::system("cannot open the HTTP door"))?;
+    let address = http
+        .local_addr()
+        .map_err(RunError::system("cannot open the HTTP door"))?;
     let socket = control::socket_path(running.home.path());
     // What a killed process left; the lock on the folder says that nobody listens there.
     let _ = std::fs::remove_file(&socket);
-    let listener =
-        UnixListener::bind(&socket).map_err(RunError::system("cannot open the control socket"))?;
+    let listener = UnixListener::bind(&socket).map_err(RunError::system("cannot open the control socket"))?;
     std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))
         .map_err(RunError::system("cannot open the control socket"))?;
     let surroundings = Arc::new(Surroundings {
@@ -61,9 +62,16 @@ async fn run(settings: &Settings) -> Result<(), RunError> {
         http: address,
         document_len_max: settings.document_len_max,
     });
-    let control = tokio::spawn(control::serve(running.node.clone(), listener, surroundings.clone()));
+    let control = tokio::spawn(control::serve(
+        running.node.clone(),
+        listener,
+        surroundings.clone(),
+    ));
     let (stop, mut stopped) = watch::channel(false);
-    let config = api::HttpConfig { document_len_max: settings.document_len_max, ..api::HttpConfig::default() };
+    let config = api::HttpConfig {
+        document_len_max: settings.document_len_max,
+        ..api::HttpConfig::default()
+    };
     let door = tokio::spawn(api::serve(running.node.clone(), http, config, async move {
         let _ = stopped.wait_for(|stop| *stop).await;
     }));
@@ -93,10 +101,15 @@ async fn listen_http(settings: &Settings) -> Result<TcpListener, RunError> {
         Ok(listener) => Ok(listener),
         Err(_) if settings.http_any_port => {
             let any = SocketAddr::new(settings.http.ip(), 0);
-            TcpListener::bind(any).await.map_err(RunError::system("cannot open the HTTP door"))
+            TcpListener::bind(any)
+                .await
+                .map_err(RunError::system("cannot open the HTTP door"))
         }
         Err(error) => Err(RunError::System {
-            what: format!("cannot open the HTTP door on {}: choose another with --http", settings.http),
+            what: format!(
+                "cannot open the HTTP door on {}: choose another with --http",
+                settings.http
+            ),
             error,
         }),
     }
@@ -106,7 +119,11 @@ async fn listen_http(settings: &Settings) -> Result<TcpListener, RunError> {
 fn greet(running: &Running, surroundings: &Surroundings) {
     let home = running.home.path().display();
     println!("ready {} node {}", surroundings.storage_root(), running.node.id());
-    eprintln!("The storage of \"{}\" is at {}", running.node.user(), surroundings.storage_root());
+    eprintln!(
+        "The storage of \"{}\" is at {}",
+        running.node.user(),
+        surroundings.storage_root()
+    );
     eprintln!("Its folder is {home}");
     eprintln!("A token for a program:  cairn --home {home} token new --scope MODULE:rw");
     eprintln!("Join another device:    cairn --home {home} invite");
@@ -117,15 +134,13 @@ fn notify(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
         return;
     };
-    let sent = UnixDatagram::unbound().and_then(|socket| {
-        match path.to_string_lossy().strip_prefix('@') {
-            Some(name) => {
-                use std::os::linux::net::SocketAddrExt;
-                let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-                socket.send_to_addr(state.as_bytes(), &address)
-            }
-            None => socket.send_to(state.as_bytes(), &path),
+    let sent = UnixDatagram::unbound().and_then(|socket| match path.to_string_lossy().strip_prefix('@') {
+        Some(name) => {
+            use std::os::linux::net::SocketAddrExt;
+            let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+            socket.send_to_addr(state.as_bytes(), &address)
         }
+        None => socket.send_to(state.as_bytes(), &path),
     });
     if let Err(error) = sent {
         tracing::debug!(%error, "systemd did not hear");
@@ -196,17 +211,32 @@ impl Extras for Surroundings {
             .ok_or_else(|| failed(&"the space is not written yet: try again"))?;
         let now = SystemClock::start().now().wall;
         let expires = WallTime(now.0.saturating_add(valid_s.saturating_mul(1000)));
-        let addresses =
-            if addresses.is_empty() { super::addresses::reachable(&self.links.listening()) } else { addresses };
+        let addresses = if addresses.is_empty() {
+            super::addresses::reachable(&self.links.listening())
+        } else {
+            addresses
+        };
         let seed = random_seed().map_err(|error| failed(&error))?;
-        let (invite, grant) =
-            Invite::issue(self.running_node.user(), self.issuer(), &membership, seed, addresses, now, expires);
+        let (invite, grant) = Invite::issue(
+            self.running_node.user(),
+            self.issuer(),
+            &membership,
+            seed,
+            addresses,
+            now,
+            expires,
+        );
         Ok((Command::Admit(grant), invite.encode()))
     }
 
     fn revoke(&self, node: NodeId) -> Result<Command, Failure> {
         let now = SystemClock::start().now().wall;
-        Ok(Command::Revoke(Revocation::issue(self.space(), node, now, self.issuer())))
+        Ok(Command::Revoke(Revocation::issue(
+            self.space(),
+            node,
+            now,
+            self.issuer(),
+        )))
     }
 
     fn document_len_max(&self) -> u64 {

@@ -14,9 +14,9 @@ use crate::model::{
 /// What every code begins with.
 const PREFIX: &str = "cairn1";
 /// Longest code, in characters.
-pub const CODE_LEN_MAX: usize = 8192;
+const CODE_LEN_MAX: usize = 8192;
 /// Most addresses in one code.
-pub const ADDRESSES_MAX: usize = 8;
+const ADDRESSES_MAX: usize = 8;
 /// Longest address, in bytes.
 const ADDRESS_LEN_MAX: usize = 256;
 /// Most grants in one code: the longest chain.
@@ -79,13 +79,27 @@ impl Invite {
     ) -> (Self, Grant) {
         let owner = membership.space();
         let key = KeyPair::from_seed(&seed);
-        let grant =
-            Grant::issue(owner, key.node_id(), Capabilities::INVITE, now, Some(expires), "invite", issuer);
+        let grant = Grant::issue(
+            owner,
+            key.node_id(),
+            Capabilities::INVITE,
+            now,
+            Some(expires),
+            "invite",
+            issuer,
+        );
         let mut grants = chain(membership, issuer);
         grants.push(grant.clone());
         addresses.retain(|address| address.len() <= ADDRESS_LEN_MAX);
         addresses.truncate(ADDRESSES_MAX);
-        let invite = Self { owner, user: user.to_owned(), seed, grants, addresses, expires };
+        let invite = Self {
+            owner,
+            user: user.to_owned(),
+            seed,
+            grants,
+            addresses,
+            expires,
+        };
         (invite, grant)
     }
 
@@ -96,7 +110,10 @@ impl Invite {
             self.owner,
             self.user.clone(),
             ByteBuf::from(self.seed.to_vec()),
-            self.grants.iter().map(|grant| ByteBuf::from(grant.encode())).collect(),
+            self.grants
+                .iter()
+                .map(|grant| ByteBuf::from(grant.encode()))
+                .collect(),
             self.addresses.clone(),
             self.expires,
         );
@@ -112,8 +129,12 @@ impl Invite {
         if text.len() > CODE_LEN_MAX {
             return Err(InviteError::Damaged);
         }
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| InviteError::Damaged)?;
-        let (bytes, sum) = bytes.split_last_chunk::<CHECK_LEN>().ok_or(InviteError::Damaged)?;
+        let bytes = BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .map_err(|_| InviteError::Damaged)?;
+        let (bytes, sum) = bytes
+            .split_last_chunk::<CHECK_LEN>()
+            .ok_or(InviteError::Damaged)?;
         if check(bytes) != *sum {
             return Err(InviteError::Damaged);
         }
@@ -136,7 +157,14 @@ impl Invite {
             .map(|grant| Grant::decode(grant))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| InviteError::NotGranted)?;
-        Ok(Self { owner, user, seed, grants, addresses, expires })
+        Ok(Self {
+            owner,
+            user,
+            seed,
+            grants,
+            addresses,
+            expires,
+        })
     }
 
     /// Makes `device` one of the owner's nodes: signs its grant with the one-time key.
@@ -148,7 +176,9 @@ impl Invite {
         let key = KeyPair::from_seed(&self.seed);
         let own = Grant::issue(self.owner, device, Capabilities::ALL, now, None, name, &key);
         for grant in self.grants.iter().chain([&own]) {
-            membership.add_grant(grant.clone()).map_err(|_| InviteError::NotGranted)?;
+            membership
+                .add_grant(grant.clone())
+                .map_err(|_| InviteError::NotGranted)?;
         }
         Ok(membership)
     }
@@ -160,9 +190,8 @@ fn chain(membership: &Membership, issuer: &KeyPair) -> Vec<Grant> {
     let mut wanted = issuer.public();
     let grants = membership.grants();
     while wanted != membership.space().0 && chain.len() < GRANTS_MAX {
-        let admits = |grant: &&&Grant| {
-            grant.subject.0 == wanted && grant.capabilities.includes(Capabilities::ADMIT)
-        };
+        let admits =
+            |grant: &&&Grant| grant.subject.0 == wanted && grant.capabilities.includes(Capabilities::ADMIT);
         let Some(grant) = grants.iter().find(admits) else {
             break;
         };
@@ -191,7 +220,15 @@ mod tests {
     fn invite(issuer: &KeyPair, membership: &Membership) -> (Invite, Grant) {
         let addresses = vec!["tcp://192.168.1.5:7781".to_owned()];
         let seed = Zeroizing::new([5; 32]);
-        Invite::issue("ada", issuer, membership, seed, addresses, WallTime(1), WallTime(HOUR_MS))
+        Invite::issue(
+            "ada",
+            issuer,
+            membership,
+            seed,
+            addresses,
+            WallTime(1),
+            WallTime(HOUR_MS),
+        )
     }
 
     #[test]
@@ -213,7 +250,10 @@ mod tests {
             space.add_grant(grant.clone()).unwrap();
         }
         let (next, _) = invite(&second, &joined);
-        let third = Invite::decode(&next.encode()).unwrap().accept(NodeId([3; 32]), "pi", WallTime(4)).unwrap();
+        let third = Invite::decode(&next.encode())
+            .unwrap()
+            .accept(NodeId([3; 32]), "pi", WallTime(4))
+            .unwrap();
         assert!(third.capabilities(NodeId([3; 32]), WallTime(5)).is_some());
     }
 

@@ -31,6 +31,6 @@ pub use links::{LinkInfo, LinkTable};
 pub use node::{Node, NodeError};
 pub use register::Register;
 pub use run::{RunError, Running, Settings, start};
-pub use transports::TransportsError;
 #[cfg(test)]
 pub(crate) use test_node::TestNode;
+pub use transports::TransportsError;

@@ -155,8 +155,9 @@ pub async fn start(settings: &Settings) -> Result<Running, RunError> {
     let expected = Expected::default();
     let (events, incoming) = mpsc::channel::<TransportEvent>(EVENTS_MAX);
     let identity = || Identity::new(*device.seed());
-    let transports = transports::start(settings, identity, events).await?;
-    for address in settings.peers.iter().chain(&space.addresses) {
+    let dialled: Vec<String> = settings.peers.iter().chain(&space.addresses).cloned().collect();
+    let transports = transports::start(settings, &dialled, identity, events)?;
+    for address in &dialled {
         if let Err(error) = transports::dial(&transports, address) {
             tracing::warn!(%error, "this peer is left out");
         }

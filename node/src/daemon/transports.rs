@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cairn_transports::{AddressError, Identity, TcpConfig, TcpTransport, Transport, TransportEvent};
+#[cfg(feature = "libp2p")]
+use cairn_transports::{Libp2pConfig, Libp2pTransport};
 use tokio::sync::mpsc;
 
 use super::run::Settings;
@@ -28,9 +30,10 @@ pub enum TransportsError {
     NoLibp2p(String),
 }
 
-/// Starts the transports that the settings ask for.
-pub(super) async fn start(
+/// Starts the transports that the settings, and the addresses that will be dialled, ask for.
+pub(super) fn start(
     settings: &Settings,
+    dialled: &[String],
     identity: impl Fn() -> Identity,
     events: mpsc::Sender<TransportEvent>,
 ) -> Result<Vec<Arc<dyn Transport>>, TransportsError> {
@@ -51,8 +54,34 @@ pub(super) async fn start(
         listen: tcp,
         ..TcpConfig::default()
     };
-    let started: Vec<Arc<dyn Transport>> =
+    let mut started: Vec<Arc<dyn Transport>> =
         vec![Arc::new(TcpTransport::start(config, identity(), events.clone()))];
+    let wanted =
+        !multiaddrs.is_empty() || settings.mdns || dialled.iter().any(|address| address.starts_with('/'));
+    #[cfg(feature = "libp2p")]
+    if wanted {
+        let config = Libp2pConfig {
+            listen: multiaddrs,
+            mdns: settings.mdns,
+            ..Libp2pConfig::default()
+        };
+        let libp2p =
+            Libp2pTransport::start(config, identity(), events).map_err(|error| TransportsError::Start {
+                transport: "libp2p",
+                reason: error.to_string(),
+            })?;
+        started.push(Arc::new(libp2p));
+    }
+    #[cfg(not(feature = "libp2p"))]
+    {
+        drop(events);
+        if let Some(address) = multiaddrs.first() {
+            return Err(TransportsError::NoLibp2p(address.clone()));
+        }
+        if wanted {
+            tracing::debug!("built without libp2p: nodes on the LAN are not looked for");
+        }
+    }
     Ok(started)
 }
 
