@@ -77,14 +77,19 @@ impl Daemon {
             child,
             status: Value::Null,
         };
-        daemon.status = daemon.status();
+        daemon.status = eventually(READY_MAX, || {
+            let status = daemon.status();
+            (!addresses(&status).is_empty())
+                .then(|| status.clone())
+                .ok_or_else(|| status.to_string())
+        });
         daemon
     }
 
     /// Starts the node again on its old HTTP and TCP addresses.
     pub fn restart(&mut self) {
         let http = self.status["http"].as_str().unwrap().to_owned();
-        let listen: Vec<String> = self.listen();
+        let listen = addresses(&self.status);
         let mut command = Command::new(program());
         command
             .arg("--home")
@@ -109,12 +114,7 @@ impl Daemon {
 
     /// The addresses that the node listens on.
     pub fn listen(&self) -> Vec<String> {
-        self.status()["listen"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|address| address.as_str().unwrap().to_owned())
-            .collect()
+        addresses(&self.status())
     }
 
     /// The TCP address that the node listens on.
@@ -160,6 +160,13 @@ impl Daemon {
         });
         start.elapsed()
     }
+}
+
+fn addresses(status: &Value) -> Vec<String> {
+    let listen = status["listen"].as_array().into_iter().flatten();
+    listen
+        .filter_map(|address| address.as_str().map(str::to_owned))
+        .collect()
 }
 
 impl Drop for Daemon {
