@@ -123,11 +123,19 @@ pub fn converged(world: &World) -> Result<(), Broken> {
                 .iter()
                 .find(|row| row.0 == *table && row.1 == *key)
                 .map(|row| &row.2);
+            let entry = Entry::decode_trusted(value).map(|entry| {
+                format!(
+                    "{} of {} ({:?})",
+                    entry.dot(),
+                    entry.change().path.as_str(),
+                    entry.content().map(|_| "PUT")
+                )
+            });
             return Err(Broken(format!(
-                "node {} differs from node 0 ({}): {table:?} {:?} {:?}, not {other:?}",
+                "node {} differs from node 0 ({}): {table:?} {} {:?}, not {other:?}",
                 index + 1,
                 differs.0,
-                String::from_utf8_lossy(key),
+                entry.unwrap_or_else(|_| String::from_utf8_lossy(key).into_owned()),
                 value,
             )));
         }

@@ -8,7 +8,7 @@ use cairn::mesh::{
     Precondition, Put, Reply, RequestId, StorageResponse, carried_chunk,
 };
 use cairn::model::{DocumentPath, ETag, Entry, Hash, Instant, KeyPair, Now, WallTime};
-use cairn::space::{chunk_record, records::OwnWriter};
+use cairn::space::chunk_record;
 use cairn::store::{MemoryStore, Store, StoreError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -326,7 +326,7 @@ impl World {
                 let now = self.now();
                 if let Some(engine) = &mut self.nodes[node].engine {
                     engine.commit(now)?;
-                    let own: OwnWriter = Engine::own_writer_on_disk(&self.nodes[node].store)?;
+                    let own = engine.own_writer();
                     self.nodes[node].register = Some(own);
                 }
                 self.after(node)

@@ -76,8 +76,8 @@ impl<S: Store> Engine<S> {
         })?;
         let mut reached = request.clock.clone();
         reached.merge(&scanned);
-        let done = reached.includes(&self.held);
-        let live = if done && !request.clock.is_empty() && !request.clock.includes(&self.collected) {
+        let done = reached.includes(&self.held).then(|| self.collected.clone());
+        let live = if done.is_some() && request.live {
             let dots = self.view(|view| view.live())?;
             Some(LiveSet {
                 clock: self.held.clone(),
@@ -174,7 +174,7 @@ impl<S: Store> Engine<S> {
             session: None,
             entries: batch.entries,
             scanned,
-            done: false,
+            done: None,
             live: None,
         };
         self.send(link, &Message::Changes(changes));

@@ -139,6 +139,8 @@ impl<S: Store> Engine<S> {
         }
         drop(read);
         let mut rng = ChaCha8Rng::from_seed(seed);
+        // An incarnation that may not go on is forgotten for good, whatever happens before the next write.
+        changed.own |= !config.continues && own.incarnation.is_some();
         let own = if config.continues {
             own
         } else {

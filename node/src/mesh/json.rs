@@ -44,7 +44,7 @@ impl Message {
                 Err(error) => json!({ "invalid": error.to_string() }),
             },
             Self::SyncRequest(request) => {
-                json!({ "session": request.session, "vector_clock": clock_json(&request.clock) })
+                json!({ "session": request.session, "vector_clock": clock_json(&request.clock), "live": request.live })
             }
             Self::Changes(changes) => json!({
                 "session": changes.session,
@@ -57,7 +57,8 @@ impl Message {
                     entry
                 }).collect::<Vec<_>>(),
                 "scanned": clock_json(&changes.scanned),
-                "done": changes.done,
+                "done": changes.done.is_some(),
+                "collected": changes.done.as_ref().map(clock_json),
                 "live": changes.live.as_ref().map(|live| json!({
                     "vector_clock": clock_json(&live.clock), "dots": clock_json(&live.dots),
                 })),

@@ -33,12 +33,14 @@ pub struct Hello {
 
 /// Asks for every change that `clock` lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, Clock)", into = "(u64, Clock)")]
+#[serde(from = "(u64, Clock, bool)", into = "(u64, Clock, bool)")]
 pub struct SyncRequest {
     /// Chosen by the asker; the answer repeats it.
     pub session: u64,
     /// What the asker holds, or has been sent in this session.
     pub clock: Clock,
+    /// Asks for the [`LiveSet`] as well: the asker may have missed collected tombstones.
+    pub live: bool,
 }
 
 /// One entry with what travels beside it.
@@ -54,8 +56,8 @@ pub struct CarriedEntry {
 /// Entries: an answer to a [`SyncRequest`], or pushed as they are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
-    from = "(Option<u64>, Vec<CarriedEntry>, Clock, bool, Option<LiveSet>)",
-    into = "(Option<u64>, Vec<CarriedEntry>, Clock, bool, Option<LiveSet>)"
+    from = "(Option<u64>, Vec<CarriedEntry>, Clock, Option<Clock>, Option<LiveSet>)",
+    into = "(Option<u64>, Vec<CarriedEntry>, Clock, Option<Clock>, Option<LiveSet>)"
 )]
 pub struct Changes {
     /// The session that this answers; `None` for a push.
@@ -64,9 +66,11 @@ pub struct Changes {
     pub entries: Vec<CarriedEntry>,
     /// The dots looked through for this answer: sent here, or superseded.
     pub scanned: Clock,
-    /// Nothing is left: the session's clock and `scanned` together include the answerer's clock.
-    pub done: bool,
-    /// With the last message of a session whose asker may have missed collected tombstones.
+    /// Nothing is left: the session's clock and `scanned` together include the answerer's clock. For each writer
+    /// everything up to its last collected tombstone: an asker that lacked some of it at the start of the session
+    /// needs the live set as well.
+    pub done: Option<Clock>,
+    /// When it was asked for, and nothing is left.
     pub live: Option<LiveSet>,
 }
 
@@ -184,12 +188,12 @@ macro_rules! tuples {
 
 tuples! {
     Hello(instance: u64, tag: Hash, again: bool);
-    SyncRequest(session: u64, clock: Clock);
+    SyncRequest(session: u64, clock: Clock, live: bool);
     Changes(
         session: Option<u64>,
         entries: Vec<CarriedEntry>,
         scanned: Clock,
-        done: bool,
+        done: Option<Clock>,
         live: Option<LiveSet>
     );
     LiveSet(clock: Clock, dots: Clock);
@@ -431,6 +435,7 @@ mod tests {
             Message::SyncRequest(SyncRequest {
                 session: 1,
                 clock: clock.clone(),
+                live: true,
             }),
             Message::Changes(Changes {
                 session: Some(1),
@@ -439,7 +444,7 @@ mod tests {
                     attachment: Some(vec![3]),
                 }],
                 scanned: clock.clone(),
-                done: true,
+                done: Some(Clock::new()),
                 live: Some(LiveSet {
                     clock: clock.clone(),
                     dots: Clock::new(),

@@ -25,6 +25,10 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 struct Session {
     link: LinkId,
     nonce: u64,
+    /// Held at the start.
+    start: Clock,
+    /// Ask for the live set.
+    live: bool,
     /// Held at the start, or looked through for this session.
     reached: Clock,
     /// Everything that came was accepted.
@@ -103,6 +107,8 @@ impl<S: Store> Engine<S> {
             self.puller.session = Some(Session {
                 link,
                 nonce: self.rng.next_u64(),
+                start: self.held.clone(),
+                live: false,
                 reached: self.held.clone(),
                 clean: true,
                 deadline: now.instant,
@@ -123,6 +129,7 @@ impl<S: Store> Engine<S> {
             SyncRequest {
                 session: session.nonce,
                 clock: session.reached.clone(),
+                live: session.live,
             },
         );
         self.send(link, &Message::SyncRequest(request));
@@ -133,12 +140,12 @@ impl<S: Store> Engine<S> {
             session.link == link
                 && changes.session == Some(session.nonce)
                 // An answer to an earlier request of this session, late or doubled, covers nothing new.
-                && (changes.done || !session.reached.includes(&changes.scanned))
+                && (changes.done.is_some() || !session.reached.includes(&changes.scanned))
         });
         if let Some(session) = answers {
             session.tries = 0;
             session.reached.merge(&changes.scanned);
-            if !changes.done {
+            if changes.done.is_none() {
                 // Before the entries are looked at: the next batch travels meanwhile.
                 self.request(now);
             }
@@ -156,7 +163,13 @@ impl<S: Store> Engine<S> {
             return Ok(());
         };
         session.clean &= accepted;
-        if !changes.done {
+        let Some(collected) = changes.done else {
+            return Ok(());
+        };
+        // Tombstones were collected there that this disk may never have seen: what they deleted must go here too.
+        if changes.live.is_none() && !session.start.is_empty() && !session.start.includes(&collected) {
+            session.live = true;
+            self.request(now);
             return Ok(());
         }
         let Some(session) = self.puller.session.take() else {
@@ -169,6 +182,10 @@ impl<S: Store> Engine<S> {
         }
         if let Some(live) = changes.live {
             self.drop_dead(&live.clock, &live.dots)?;
+        }
+        if !self.collected.includes(&collected) {
+            self.collected.merge(&collected);
+            self.changed.collected = true;
         }
         self.check_own_writer(&session.reached);
         if !self.held.includes(&session.reached) {
