@@ -349,8 +349,9 @@ impl Membership {
 
     /// All grants, so that each stands behind its issuer's.
     pub fn grants(&self) -> Vec<&Grant> {
+        let depths = self.depths();
         let mut ordered: Vec<&Grant> = self.grants.values().collect();
-        ordered.sort_by_key(|grant| (self.chain_len(grant), grant.subject));
+        ordered.sort_by_key(|grant| (depths.get(&grant.issuer).copied(), grant.subject));
         ordered
     }
 
@@ -366,18 +367,22 @@ impl Membership {
             .map(|(_, grant)| grant)
     }
 
-    /// Steps from the owner's key to this grant; `CHAIN_LEN_MAX + 1` when there is no such chain.
-    fn chain_len(&self, grant: &Grant) -> usize {
-        let mut len = 1;
-        let mut issuer = grant.issuer;
-        while issuer != self.space.0 && len <= CHAIN_LEN_MAX {
-            let Some(above) = self.grants_of(NodeId(issuer)).next() else {
-                return CHAIN_LEN_MAX + 1;
-            };
-            issuer = above.issuer;
-            len += 1;
+    /// How many grants lie between the owner's key and each member's, by the shortest way: members may admit each
+    /// other in a circle.
+    fn depths(&self) -> BTreeMap<[u8; 32], usize> {
+        let mut depths = BTreeMap::from([(self.space.0, 0)]);
+        for depth in 0..CHAIN_LEN_MAX {
+            let reached: Vec<[u8; 32]> = self
+                .grants
+                .values()
+                .filter(|grant| depths.get(&grant.issuer) == Some(&depth))
+                .map(|grant| grant.subject.0)
+                .collect();
+            for subject in reached {
+                depths.entry(subject).or_insert(depth + 1);
+            }
         }
-        len
+        depths
     }
 
     /// The issuer is the owner, or has a grant that admits, includes what is given, and had not run out.
@@ -393,7 +398,12 @@ impl Membership {
                     .includes(grant.capabilities.without_invite())
                 && above.expires.is_none_or(|expires| grant.issued < expires)
         });
-        if admits && self.chain_len(grant) <= CHAIN_LEN_MAX {
+        let within = || {
+            self.depths()
+                .get(&grant.issuer)
+                .is_some_and(|depth| *depth < CHAIN_LEN_MAX)
+        };
+        if admits && within() {
             Ok(())
         } else {
             Err(GrantError::NotAdmitted)

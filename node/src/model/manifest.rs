@@ -8,7 +8,7 @@ use super::codec::{self, CodecError};
 /// Most chunks of one document: with its length and a frame's bound in mind, some 11 GiB at the average chunk.
 pub const MANIFEST_CHUNKS_MAX: usize = 45_000;
 /// Most bytes of an encoded manifest; fits one frame.
-pub const MANIFEST_LEN_MAX: usize = 1_800_000;
+pub const MANIFEST_LEN_MAX: usize = 1_800_016;
 /// Largest chunk, in bytes.
 pub const CHUNK_LEN_MAX: u32 = 1024 * 1024;
 
