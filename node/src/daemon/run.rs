@@ -61,11 +61,11 @@ impl Settings {
 
     /// Where to listen, if nobody says where.
     pub fn default_listen() -> Vec<String> {
-        let mut listen = vec!["tcp://0.0.0.0:7781".to_owned()];
+        let mut listen = vec!["tcp://0.0.0.0:7781", "tcp://[::]:7781"];
         if cfg!(feature = "libp2p") {
-            listen.push("/ip4/0.0.0.0/tcp/0".to_owned());
+            listen.extend(["/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0"]);
         }
-        listen
+        listen.into_iter().map(str::to_owned).collect()
     }
 }
 
