@@ -20,7 +20,7 @@ pub use chunks::{
     INLINE_LEN_MAX, MemoryDisk, PayloadCut, Pin, SINGLE_CHUNK_LEN_MAX,
 };
 pub use memory::MemoryStore;
-pub use redb::RedbStore;
+pub use redb::{OpenStore, RedbStore, Salvaged};
 
 /// Longest key, in bytes.
 pub const KEY_LEN_MAX: usize = 4096;
@@ -92,6 +92,9 @@ pub enum StoreError {
     /// Another process has this store open.
     #[error("the database is in use by another process")]
     InUse,
+    /// The database below found its own structure damaged.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     /// A stored value does not match its checksum.
     #[error("a value in table \"{table}\" is corrupted (key {key})")]
     Corrupted {
@@ -103,6 +106,13 @@ pub enum StoreError {
     /// A key over [`KEY_LEN_MAX`].
     #[error("a key has at most {KEY_LEN_MAX} bytes")]
     KeyTooLong,
+}
+
+impl StoreError {
+    /// Says whether what was read is not what was written: trying again does not help, building the store anew does.
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Corrupted { .. })
+    }
 }
 
 /// Receives one key and value of a scan; says whether to go on.
