@@ -30,7 +30,7 @@ pub const KEY_LEN_MAX: usize = 4096;
 pub enum Table {
     /// Entries by dot.
     Entries,
-    /// The dots of each document's live entries, by path.
+    /// Each document's live changes (dot, time, content), the winner first, by path.
     Heads,
     /// Folder versions and sums, by path.
     Folders,
@@ -38,13 +38,13 @@ pub enum Table {
     Inline,
     /// Chunks that payloads refer to, with their count, by hash.
     Chunks,
-    /// Documents whose payload is not here yet, by dot.
+    /// Live entries whose payload is not here yet, by dot.
     Pending,
     /// Live tombstones, by dot.
     Tombstones,
     /// What each peer has acknowledged, by node.
     Peers,
-    /// Single values by name: clock, membership, incarnation, version of the layout.
+    /// Single values by name: clock, membership, own writer, collected tombstones.
     Meta,
     /// Access tokens by hash.
     Tokens,
