@@ -179,6 +179,8 @@ impl Session {
             }
             Request::TokenRemove { token } => self.token_remove(&token),
             Request::Invite { addresses, valid_s } => {
+                // The space of a new folder is on disk with the first commit.
+                self.node.command(Command::Flush).await?;
                 let (command, code) = self.extras.invite(addresses, valid_s)?;
                 self.node.command(command).await?;
                 Ok(json!({ "code": code, "valid_s": valid_s }))

@@ -18,7 +18,7 @@ use super::{LinkTable, SystemClock};
 use crate::api;
 use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
-use crate::model::{KeyPair, NodeId, OwnerId, Revocation, WallTime};
+use crate::model::{KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime};
 use crate::space::records;
 use crate::store::{OpenStore, Store};
 
@@ -221,6 +221,15 @@ impl Surroundings {
     fn space(&self) -> OwnerId {
         self.running_node.owner()
     }
+
+    /// As it is on disk.
+    fn membership(&self) -> Result<Membership, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::new(ErrorKind::Failed, error);
+        let read = self.running_node.store().read().map_err(|error| failed(&error))?;
+        records::membership(&read)
+            .map_err(|error| failed(&error))?
+            .ok_or_else(|| failed(&"the space is not written yet: try again"))
+    }
 }
 
 impl Extras for Surroundings {
@@ -248,10 +257,7 @@ impl Extras for Surroundings {
 
     fn invite(&self, addresses: Vec<String>, valid_s: u64) -> Result<(Command, String), Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::new(ErrorKind::Failed, error);
-        let read = self.running_node.store().read().map_err(|error| failed(&error))?;
-        let membership = records::membership(&read)
-            .map_err(|error| failed(&error))?
-            .ok_or_else(|| failed(&"the space is not written yet: try again"))?;
+        let membership = self.membership()?;
         let now = SystemClock::start().now().wall;
         let expires = WallTime(now.0.saturating_add(valid_s.saturating_mul(1000)));
         let addresses = if addresses.is_empty() {
@@ -274,12 +280,9 @@ impl Extras for Surroundings {
 
     fn revoke(&self, node: NodeId) -> Result<Command, Failure> {
         let now = SystemClock::start().now().wall;
-        Ok(Command::Revoke(Revocation::issue(
-            self.space(),
-            node,
-            now,
-            self.issuer(),
-        )))
+        let kept = self.membership()?.statements_of(node);
+        let revocation = Revocation::issue(self.space(), node, now, kept, self.issuer());
+        Ok(Command::Revoke(revocation))
     }
 
     fn document_len_max(&self) -> u64 {

@@ -131,7 +131,7 @@ impl<S: Store> Engine<S> {
         self.check_twin(link);
         match message {
             Message::Hello(hello) => self.hello(link, &hello),
-            Message::Twin => {
+            Message::Twin if granted => {
                 self.twin = true;
                 self.own.incarnation = None;
                 self.report(Report::TwinOfOurs);
@@ -160,7 +160,7 @@ impl<S: Store> Engine<S> {
             Message::Acknowledgement(acknowledgement) => self.acknowledged(now, link, acknowledgement)?,
             Message::StorageRequest(request) => self.serve(link, request.chunk)?,
             // A driver takes chunks out before they come here; one that nobody asked for is dropped.
-            Message::StorageResponse(_) | Message::Membership(_) => {}
+            Message::StorageResponse(_) | Message::Membership(_) | Message::Twin => {}
         }
         Ok(())
     }
@@ -204,35 +204,61 @@ impl<S: Store> Engine<S> {
     }
 
     fn merge_membership(&mut self, now: Now, link: LinkId, theirs: &Membership) {
-        let mut grown = false;
-        for grant in theirs.grants() {
-            match self.membership.add_grant(grant.clone()) {
-                Ok(true) => {
-                    grown = true;
-                    if grant.capabilities.includes(Capabilities::HOLD)
-                        && self.membership.capabilities(grant.subject, now.wall).is_some()
-                    {
-                        self.report(Report::MemberAdded(grant.subject, grant.name.clone()));
-                    }
-                }
+        let Some(peer) = self.links.get(link).map(|state| state.peer) else {
+            return;
+        };
+        let was_member = self.membership.capabilities(peer, now.wall).is_some();
+        let mut merged = self.membership.clone();
+        let mut revoked = Vec::new();
+        let mut refused = None;
+        for revocation in theirs.revocations() {
+            match merged.add_revocation(revocation.clone()) {
+                Ok(true) => revoked.push(revocation.subject),
                 Ok(false) => {}
-                Err(error) => self.refuse_on(link, error.to_string()),
+                // Its issuer may be known only by the grants below.
+                Err(_) => continue,
+            }
+        }
+        let without_grants = merged.clone();
+        let mut added = Vec::new();
+        for grant in theirs.grants() {
+            match merged.add_grant(grant.clone()) {
+                Ok(true) => added.push(grant),
+                Ok(false) => {}
+                Err(error) => refused = Some(error.to_string()),
             }
         }
         for revocation in theirs.revocations() {
-            match self.membership.add_revocation(revocation.clone()) {
-                Ok(true) => {
-                    grown = true;
-                    self.report(Report::MemberRevoked(revocation.subject));
-                }
+            match merged.add_revocation(revocation.clone()) {
+                Ok(true) => revoked.push(revocation.subject),
                 Ok(false) => {}
-                Err(error) => self.refuse_on(link, error.to_string()),
+                Err(error) => refused = Some(error.to_string()),
             }
         }
-        if grown {
-            self.membership_grew(now, Some(link));
-        } else {
+        if !was_member && merged.capabilities(peer, now.wall).is_none() {
+            // Somebody who is shut out, or never was in, adds nobody; what it knows against others still counts.
+            merged = without_grants;
+            added.clear();
+        }
+        for grant in &added {
+            if grant.capabilities.includes(Capabilities::HOLD)
+                && merged.capabilities(grant.subject, now.wall).is_some()
+            {
+                self.report(Report::MemberAdded(grant.subject, grant.name.clone()));
+            }
+        }
+        revoked.retain(|subject| merged.is_revoked(*subject) && !self.membership.is_revoked(*subject));
+        for subject in revoked {
+            self.report(Report::MemberRevoked(subject));
+        }
+        if let Some(reason) = refused {
+            self.refuse_on(link, reason);
+        }
+        if merged == self.membership {
             self.grant_links(now);
+        } else {
+            self.membership = merged;
+            self.membership_grew(now, Some(link));
         }
     }
 

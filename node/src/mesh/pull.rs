@@ -316,6 +316,8 @@ impl<S: Store> Engine<S> {
             return Ok(false);
         };
         let used = self.view(|view| view.folder(&FolderPath::root()))?.bytes;
-        Ok(used.saturating_add(content.len) > quota)
+        let old = self.view(|view| view.document(&entry.change().path))?;
+        let old = old.stored().map_or(0, |stored| stored.content.len);
+        Ok(used.saturating_sub(old).saturating_add(content.len) > quota)
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::Error as _};
 use super::dot::{Dot, Sequence, Writer};
 
 /// Most writers (node incarnations) in one clock.
-pub const WRITERS_MAX: usize = 4096;
+pub const WRITERS_MAX: usize = 65_536;
 /// Most ranges a single writer may have: one prefix and its exceptions.
 pub const RANGES_MAX: usize = 65_536;
 /// Most bytes of an encoded clock.

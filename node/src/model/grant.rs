@@ -1,27 +1,21 @@
-//! Device grants and revocations: who may hold and write a space.
+//! Device grants: who may hold and write a space.
 //!
 //! A grant names a subject's public key and what it may do. The owner's key issues grants, and so does every key whose
 //! own grant includes [`Capabilities::ADMIT`]: an invite is a grant to a one-time key, with which the joining device
-//! signs its own. So any node can check a newcomer with no link to whoever invited it. [`Membership`] is the set of
-//! all grants and revocations of one space; it only grows, and merging is set union.
+//! signs its own. So any node can check a newcomer with no link to whoever invited it.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use super::codec::{self, CodecError};
+use super::membership::MEMBERS_MAX;
+use super::revocation::StatementId;
 use super::{BadSignature, KeyPair, NodeId, OwnerId, Signature, WallTime, verify};
 
-/// Most grants, and most revocations, of one space.
-pub const MEMBERS_MAX: usize = 1024;
-/// Most steps from the owner's key to a device's grant.
-pub const CHAIN_LEN_MAX: usize = 8;
-/// Most bytes of one encoded grant or revocation.
+/// Most bytes of one encoded grant.
 pub const GRANT_LEN_MAX: usize = 512;
 
 const VERSION: u8 = 1;
 const GRANT_CONTEXT: &str = "cairn 1 device grant";
-const REVOCATION_CONTEXT: &str = "cairn 1 revocation";
 
 /// What a key may do in a space, as a set of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,16 +37,22 @@ impl Capabilities {
     pub const INVITE: Self = Self(16 | 15);
 
     /// Says whether all of `other` is included.
-    pub fn includes(self, other: Self) -> bool {
+    pub const fn includes(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Says whether this is an invite's one-time key.
-    pub fn is_invite(self) -> bool {
+    pub const fn is_invite(self) -> bool {
         self.0 & 16 != 0
     }
 
-    fn without_invite(self) -> Self {
+    /// What either set includes.
+    pub(super) const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What a key with these may give.
+    pub(super) const fn without_invite(self) -> Self {
         Self(self.0 & 15)
     }
 }
@@ -76,6 +76,9 @@ pub enum GrantError {
     /// No chain of valid grants leads from the owner to the issuer.
     #[error("the issuer of this grant may not admit anyone")]
     NotAdmitted,
+    /// A revocation of the owner's own key.
+    #[error("the owner's key cannot be revoked")]
+    OwnerKey,
     /// Over [`MEMBERS_MAX`].
     #[error("a space has at most {MEMBERS_MAX} members")]
     TooMany,
@@ -154,6 +157,11 @@ impl Grant {
         )
     }
 
+    /// The grant's name, for revocations that keep it.
+    pub fn id(&self) -> StatementId {
+        StatementId::of(&self.encode())
+    }
+
     /// `[[version, space, subject, capabilities, issued, expires, name, issuer], signature]`
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(&(self.to_wire(), self.signature))
@@ -180,388 +188,26 @@ impl Grant {
     }
 }
 
-/// A signed statement that a key belongs to a space no longer. It cannot be taken back: a device that returns makes
-/// itself a new key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revocation {
-    /// Whose space.
-    pub space: OwnerId,
-    /// The key that is shut out.
-    pub subject: NodeId,
-    /// When.
-    pub revoked: WallTime,
-    /// The key that signed.
-    pub issuer: [u8; 32],
-    signature: Signature,
-}
-
-type WireRevocation = (u8, OwnerId, NodeId, WallTime, NodeId);
-
-impl Revocation {
-    /// Revokes `subject`, signed by `issuer`.
-    pub fn issue(space: OwnerId, subject: NodeId, revoked: WallTime, issuer: &KeyPair) -> Self {
-        let wire: WireRevocation = (VERSION, space, subject, revoked, issuer.node_id());
-        let signature = issuer.sign(REVOCATION_CONTEXT, &codec::encode(&wire));
-        Self {
-            space,
-            subject,
-            revoked,
-            issuer: issuer.public(),
-            signature,
-        }
-    }
-
-    /// `[[version, space, subject, revoked, issuer], signature]`
-    pub fn encode(&self) -> Vec<u8> {
-        let wire: WireRevocation = (
-            VERSION,
-            self.space,
-            self.subject,
-            self.revoked,
-            NodeId(self.issuer),
-        );
-        codec::encode(&(wire, self.signature))
-    }
-
-    /// Reads a revocation and verifies its signature.
-    pub fn decode(bytes: &[u8]) -> Result<Self, GrantError> {
-        let (wire, signature): (WireRevocation, Signature) = codec::decode(bytes, GRANT_LEN_MAX)?;
-        let (version, space, subject, revoked, issuer) = wire;
-        if version != VERSION {
-            return Err(GrantError::UnknownVersion(version));
-        }
-        verify(&issuer.0, REVOCATION_CONTEXT, &codec::encode(&wire), &signature)?;
-        Ok(Self {
-            space,
-            subject,
-            revoked,
-            issuer: issuer.0,
-            signature,
-        })
-    }
-}
-
-/// All grants and revocations of one space, each checked before it came in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Membership {
-    space: OwnerId,
-    grants: BTreeMap<(NodeId, Vec<u8>), Grant>,
-    revocations: BTreeMap<(NodeId, Vec<u8>), Revocation>,
-}
-
-impl Membership {
-    /// The membership of a new space: its owner's key alone.
-    pub fn new(space: OwnerId) -> Self {
-        Self {
-            space,
-            grants: BTreeMap::new(),
-            revocations: BTreeMap::new(),
-        }
-    }
-
-    /// Whose space.
-    pub fn space(&self) -> OwnerId {
-        self.space
-    }
-
-    /// Takes in a grant. `Ok(false)`: it was known. Fails when it is for another space, or its issuer may not admit.
-    ///
-    /// Chains are added from the owner's end: the issuer's own grant comes first.
-    pub fn add_grant(&mut self, grant: Grant) -> Result<bool, GrantError> {
-        if grant.space != self.space {
-            return Err(GrantError::OtherSpace);
-        }
-        let key = (grant.subject, grant.encode());
-        if self.grants.contains_key(&key) {
-            return Ok(false);
-        }
-        if self.grants.len() >= MEMBERS_MAX {
-            return Err(GrantError::TooMany);
-        }
-        self.check_issuer(&grant)?;
-        self.grants.insert(key, grant);
-        Ok(true)
-    }
-
-    /// Takes in a revocation. `Ok(false)`: it was known. The owner, any member that may admit, and the device itself
-    /// may revoke it.
-    pub fn add_revocation(&mut self, revocation: Revocation) -> Result<bool, GrantError> {
-        if revocation.space != self.space {
-            return Err(GrantError::OtherSpace);
-        }
-        let key = (revocation.subject, revocation.encode());
-        if self.revocations.contains_key(&key) {
-            return Ok(false);
-        }
-        if self.revocations.len() >= MEMBERS_MAX {
-            return Err(GrantError::TooMany);
-        }
-        let issuer = revocation.issuer;
-        let may = issuer == revocation.subject.0
-            || issuer == self.space.0
-            || self
-                .capabilities_ever(NodeId(issuer))
-                .is_some_and(|own| own.includes(Capabilities::ADMIT));
-        if !may {
-            return Err(GrantError::NotAdmitted);
-        }
-        self.revocations.insert(key, revocation);
-        Ok(true)
-    }
-
-    /// What `subject` was ever granted, revoked or not: what was written before a revocation stays valid.
-    pub fn capabilities_ever(&self, subject: NodeId) -> Option<Capabilities> {
-        self.grants_of(subject)
-            .map(|grant| grant.capabilities)
-            .reduce(|a, b| Capabilities(a.0 | b.0))
-    }
-
-    /// What `subject` may do at `wall`; `None` when it is no member, revoked, or its grants ran out.
-    pub fn capabilities(&self, subject: NodeId, wall: WallTime) -> Option<Capabilities> {
-        if self.is_revoked(subject) {
-            return None;
-        }
-        self.grants_of(subject)
-            .filter(|grant| grant.expires.is_none_or(|expires| wall < expires))
-            .map(|grant| grant.capabilities)
-            .reduce(|a, b| Capabilities(a.0 | b.0))
-            .filter(|capabilities| !capabilities.is_invite())
-    }
-
-    /// Says whether anybody revoked `subject`.
-    pub fn is_revoked(&self, subject: NodeId) -> bool {
-        self.revocations
-            .range((subject, Vec::new())..)
-            .next()
-            .is_some_and(|((node, _), _)| *node == subject)
-    }
-
-    /// The devices that keep a copy at `wall`, ascending.
-    pub fn holders(&self, wall: WallTime) -> Vec<NodeId> {
-        let mut holders: Vec<NodeId> = self.grants.keys().map(|(subject, _)| *subject).collect();
-        holders.dedup();
-        holders.retain(|node| {
-            self.capabilities(*node, wall)
-                .is_some_and(|own| own.includes(Capabilities::HOLD))
-        });
-        holders
-    }
-
-    /// All grants, so that each stands behind its issuer's.
-    pub fn grants(&self) -> Vec<&Grant> {
-        let depths = self.depths();
-        let mut ordered: Vec<&Grant> = self.grants.values().collect();
-        ordered.sort_by_key(|grant| (depths.get(&grant.issuer).copied(), grant.subject));
-        ordered
-    }
-
-    /// All revocations.
-    pub fn revocations(&self) -> impl Iterator<Item = &Revocation> {
-        self.revocations.values()
-    }
-
-    fn grants_of(&self, subject: NodeId) -> impl Iterator<Item = &Grant> {
-        self.grants
-            .range((subject, Vec::new())..)
-            .take_while(move |((node, _), _)| *node == subject)
-            .map(|(_, grant)| grant)
-    }
-
-    /// How many grants lie between the owner's key and each member's, by the shortest way: members may admit each
-    /// other in a circle.
-    fn depths(&self) -> BTreeMap<[u8; 32], usize> {
-        let mut depths = BTreeMap::from([(self.space.0, 0)]);
-        for depth in 0..CHAIN_LEN_MAX {
-            let reached: Vec<[u8; 32]> = self
-                .grants
-                .values()
-                .filter(|grant| depths.get(&grant.issuer) == Some(&depth))
-                .map(|grant| grant.subject.0)
-                .collect();
-            for subject in reached {
-                depths.entry(subject).or_insert(depth + 1);
-            }
-        }
-        depths
-    }
-
-    /// The issuer is the owner, or has a grant that admits, includes what is given, and had not run out.
-    fn check_issuer(&self, grant: &Grant) -> Result<(), GrantError> {
-        if grant.issuer == self.space.0 {
-            return Ok(());
-        }
-        let admits = self.grants_of(NodeId(grant.issuer)).any(|above| {
-            above.capabilities.includes(Capabilities::ADMIT)
-                && above
-                    .capabilities
-                    .without_invite()
-                    .includes(grant.capabilities.without_invite())
-                && above.expires.is_none_or(|expires| grant.issued < expires)
-        });
-        let within = || {
-            self.depths()
-                .get(&grant.issuer)
-                .is_some_and(|depth| *depth < CHAIN_LEN_MAX)
-        };
-        if admits && within() {
-            Ok(())
-        } else {
-            Err(GrantError::NotAdmitted)
-        }
-    }
-}
-
-/// On the wire: `[space, [grant bytes, …], [revocation bytes, …]]`, issuers before those they admitted.
-impl Serialize for Membership {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes = |bytes: Vec<u8>| serde_bytes::ByteBuf::from(bytes);
-        let grants: Vec<_> = self
-            .grants()
-            .into_iter()
-            .map(|grant| bytes(grant.encode()))
-            .collect();
-        let revocations: Vec<_> = self
-            .revocations()
-            .map(|revocation| bytes(revocation.encode()))
-            .collect();
-        (self.space, grants, revocations).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Membership {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        type Wire = (OwnerId, Vec<serde_bytes::ByteBuf>, Vec<serde_bytes::ByteBuf>);
-        let (space, grants, revocations) = Wire::deserialize(deserializer)?;
-        if grants.len() > MEMBERS_MAX || revocations.len() > MEMBERS_MAX {
-            return Err(D::Error::custom(GrantError::TooMany));
-        }
-        let mut membership = Self::new(space);
-        for bytes in grants {
-            let grant = Grant::decode(&bytes).map_err(D::Error::custom)?;
-            membership.add_grant(grant).map_err(D::Error::custom)?;
-        }
-        for bytes in revocations {
-            let revocation = Revocation::decode(&bytes).map_err(D::Error::custom)?;
-            membership.add_revocation(revocation).map_err(D::Error::custom)?;
-        }
-        Ok(membership)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NOW: WallTime = WallTime(1_000_000);
-
-    fn key(seed: u8) -> KeyPair {
-        KeyPair::from_seed(&[seed; 32])
-    }
-
-    fn grant(subject: &KeyPair, capabilities: Capabilities, issuer: &KeyPair) -> Grant {
-        Grant::issue(
-            key(1).owner_id(),
-            subject.node_id(),
-            capabilities,
-            NOW,
-            None,
-            "laptop",
-            issuer,
-        )
-    }
-
-    fn invited() -> Membership {
-        let (owner, invite, device) = (key(1), key(2), key(3));
-        let mut membership = Membership::new(owner.owner_id());
-        let code = Grant::issue(
-            owner.owner_id(),
-            invite.node_id(),
-            Capabilities::INVITE,
-            NOW,
-            Some(WallTime(NOW.0 + 10)),
-            "",
-            &owner,
-        );
-        membership.add_grant(code).unwrap();
-        membership
-            .add_grant(grant(&device, Capabilities::ALL, &invite))
-            .unwrap();
-        membership
-    }
-
-    #[test]
-    fn an_invite_admits_a_device_and_is_none_itself() {
-        let membership = invited();
-        assert_eq!(
-            membership.capabilities(key(3).node_id(), NOW),
-            Some(Capabilities::ALL)
-        );
-        assert_eq!(membership.capabilities(key(2).node_id(), NOW), None);
-        assert_eq!(membership.holders(NOW), [key(3).node_id()]);
-    }
-
-    #[test]
-    fn an_invite_that_ran_out_admits_nobody() {
-        let mut membership = invited();
-        let late = Grant::issue(
-            key(1).owner_id(),
-            key(4).node_id(),
-            Capabilities::ALL,
-            WallTime(NOW.0 + 10),
-            None,
-            "late",
-            &key(2),
-        );
-        assert_eq!(membership.add_grant(late), Err(GrantError::NotAdmitted));
-    }
-
-    #[test]
-    fn strangers_admit_nobody_and_nobody_gives_more_than_they_have() {
-        let mut membership = invited();
-        let stranger = grant(&key(6), Capabilities::READ, &key(5));
-        assert_eq!(membership.add_grant(stranger), Err(GrantError::NotAdmitted));
-        membership
-            .add_grant(grant(&key(7), Capabilities(1 | 8), &key(3)))
-            .unwrap();
-        let more = grant(&key(8), Capabilities::ALL, &key(7));
-        assert_eq!(membership.add_grant(more), Err(GrantError::NotAdmitted));
-    }
-
-    #[test]
-    fn a_revoked_device_is_out_and_its_past_stays() {
-        let mut membership = invited();
-        let space = membership.space();
-        let forged = Revocation::issue(space, key(3).node_id(), NOW, &key(9));
-        assert_eq!(membership.add_revocation(forged), Err(GrantError::NotAdmitted));
-        membership
-            .add_revocation(Revocation::issue(space, key(3).node_id(), NOW, &key(1)))
-            .unwrap();
-        assert_eq!(membership.capabilities(key(3).node_id(), NOW), None);
-        assert_eq!(
-            membership.capabilities_ever(key(3).node_id()),
-            Some(Capabilities::ALL)
-        );
-        assert!(membership.holders(NOW).is_empty());
-    }
-
-    #[test]
-    fn membership_round_trips() {
-        let mut membership = invited();
-        membership
-            .add_revocation(Revocation::issue(
-                membership.space(),
-                key(3).node_id(),
-                NOW,
-                &key(1),
-            ))
-            .unwrap();
-        let bytes = codec::encode(&membership);
-        assert_eq!(codec::decode::<Membership>(&bytes, 1 << 20), Ok(membership));
-    }
-
     #[test]
     fn a_forged_grant_is_refused() {
-        let mut bytes = grant(&key(3), Capabilities::ALL, &key(1)).encode();
+        let owner = KeyPair::from_seed(&[1; 32]);
+        let subject = NodeId([3; 32]);
+        let all = Capabilities::ALL;
+        let grant = Grant::issue(
+            owner.owner_id(),
+            subject,
+            all,
+            WallTime(1),
+            None,
+            "laptop",
+            &owner,
+        );
+        let mut bytes = grant.encode();
+        assert_eq!(Grant::decode(&bytes), Ok(grant));
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
         assert_eq!(Grant::decode(&bytes), Err(GrantError::BadSignature(BadSignature)));

@@ -15,7 +15,10 @@ mod grant;
 mod hash;
 mod identity;
 mod manifest;
+mod membership;
 mod path;
+mod revocation;
+mod standing;
 mod time;
 
 pub use bytes32::ParseIdError;
@@ -27,14 +30,13 @@ pub use entry::{
     Payload,
 };
 pub use etag::ETag;
-pub use grant::{
-    CHAIN_LEN_MAX, Capabilities, GRANT_LEN_MAX, GRANT_NAME_LEN_MAX, Grant, GrantError, MEMBERS_MAX,
-    Membership, Revocation,
-};
+pub use grant::{Capabilities, GRANT_LEN_MAX, GRANT_NAME_LEN_MAX, Grant, GrantError};
 pub use hash::Hash;
 pub use identity::{BadSignature, KeyPair, NodeId, OwnerId, Signature, verify};
 pub use manifest::{CHUNK_LEN_MAX, ChunkRef, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest, ManifestError};
+pub use membership::{CHAIN_LEN_MAX, MEMBERS_MAX, Membership};
 pub use path::{
     Category, DocumentPath, FolderPath, NAME_LEN_MAX, PATH_DEPTH_MAX, PATH_LEN_MAX, PathError, check_name,
 };
+pub use revocation::{KEPT_MAX, REVOCATION_LEN_MAX, Revocation, StatementId};
 pub use time::{HybridClock, HybridTime, Instant, Now, WallTime};
