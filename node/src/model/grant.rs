@@ -5,7 +5,7 @@
 //! signs its own. So any node can check a newcomer with no link to whoever invited it. [`Membership`] is the set of
 //! all grants and revocations of one space; it only grows, and merging is set union.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize, de::Error as _};
 
@@ -14,7 +14,7 @@ use super::{BadSignature, KeyPair, NodeId, OwnerId, Signature, WallTime, verify}
 
 /// Most grants, and most revocations, of one space.
 pub const MEMBERS_MAX: usize = 1024;
-/// Most steps from the owner's key to a device's grant.
+/// Most grants from the owner's to a device's own, both included. An invite leaves room for the grant of whoever takes it.
 pub const CHAIN_LEN_MAX: usize = 8;
 /// Most bytes of one encoded grant or revocation.
 pub const GRANT_LEN_MAX: usize = 512;
@@ -76,6 +76,14 @@ pub enum GrantError {
     /// No chain of valid grants leads from the owner to the issuer.
     #[error("the issuer of this grant may not admit anyone")]
     NotAdmitted,
+    /// The chain of grants from the owner would be longer than [`CHAIN_LEN_MAX`].
+    #[error(
+        "too many devices stand between the owner and this one: let a device invite that was invited earlier"
+    )]
+    ChainTooLong,
+    /// Over [`GRANT_NAME_LEN_MAX`].
+    #[error("a name in a grant has at most {GRANT_NAME_LEN_MAX} bytes")]
+    NameTooLong,
     /// Over [`MEMBERS_MAX`].
     #[error("a space has at most {MEMBERS_MAX} members")]
     TooMany,
@@ -166,6 +174,9 @@ impl Grant {
         if version != VERSION {
             return Err(GrantError::UnknownVersion(version));
         }
+        if name.len() > GRANT_NAME_LEN_MAX {
+            return Err(GrantError::NameTooLong);
+        }
         verify(&issuer.0, GRANT_CONTEXT, &codec::encode(&wire), &signature)?;
         Ok(Self {
             space,
@@ -177,6 +188,17 @@ impl Grant {
             issuer: issuer.0,
             signature,
         })
+    }
+
+    /// Says whether its subject could issue `below`: it admits, includes what is given, and had not run out by then.
+    fn admits(&self, below: &Self) -> bool {
+        self.subject.0 == below.issuer
+            && self.capabilities.includes(Capabilities::ADMIT)
+            && self
+                .capabilities
+                .without_invite()
+                .includes(below.capabilities.without_invite())
+            && self.expires.is_none_or(|expires| below.issued < expires)
     }
 }
 
@@ -347,12 +369,26 @@ impl Membership {
         holders
     }
 
-    /// All grants, so that each stands behind its issuer's.
+    /// All grants, so that each stands behind those that admit its issuer to issue it.
     pub fn grants(&self) -> Vec<&Grant> {
-        let depths = self.depths();
         let mut ordered: Vec<&Grant> = self.grants.values().collect();
-        ordered.sort_by_key(|grant| (depths.get(&grant.issuer).copied(), grant.subject));
+        ordered.sort_by_cached_key(|grant| (self.depth(grant), grant.subject));
         ordered
+    }
+
+    /// The grants that lead from the owner to `grant`, by the shortest way, the owner's end first and itself not
+    /// among them. Empty when the owner issued it, and when nobody did who may.
+    pub fn chain_to(&self, grant: &Grant) -> Vec<&Grant> {
+        // Ends: whatever was taken in has a depth, and stands one step below the one that it is followed by.
+        let mut chain: Vec<&Grant> = Vec::new();
+        while let Some(above) = {
+            let below = chain.last().copied().unwrap_or(grant);
+            self.admitting(below).min_by_key(|above| self.depth(above))
+        } {
+            chain.push(above);
+        }
+        chain.reverse();
+        chain
     }
 
     /// All revocations.
@@ -367,46 +403,41 @@ impl Membership {
             .map(|(_, grant)| grant)
     }
 
-    /// How many grants lie between the owner's key and each member's, by the shortest way: members may admit each
-    /// other in a circle.
-    fn depths(&self) -> BTreeMap<[u8; 32], usize> {
-        let mut depths = BTreeMap::from([(self.space.0, 0)]);
-        for depth in 0..CHAIN_LEN_MAX {
-            let reached: Vec<[u8; 32]> = self
-                .grants
-                .values()
-                .filter(|grant| depths.get(&grant.issuer) == Some(&depth))
-                .map(|grant| grant.subject.0)
-                .collect();
-            for subject in reached {
-                depths.entry(subject).or_insert(depth + 1);
-            }
-        }
-        depths
+    /// The grants by which the issuer of `below` could issue it; none when that is the owner, who needs none.
+    fn admitting<'a, 'b>(&'a self, below: &'b Grant) -> impl Iterator<Item = &'a Grant> + use<'a, 'b> {
+        self.grants_of(NodeId(below.issuer))
+            .filter(|above| below.issuer != self.space.0 && above.admits(below))
     }
 
-    /// The issuer is the owner, or has a grant that admits, includes what is given, and had not run out.
-    fn check_issuer(&self, grant: &Grant) -> Result<(), GrantError> {
-        if grant.issuer == self.space.0 {
-            return Ok(());
+    /// How many grants lead from the owner to `grant`, itself included, by the shortest chain in which each admits the
+    /// next; `None` when there is none, or none within [`CHAIN_LEN_MAX`].
+    ///
+    /// It is the admitting grants that count, not the shortest way to a key: a device that may read by the owner's own
+    /// grant may admit others by a longer one. Members may admit each other in a circle.
+    fn depth(&self, grant: &Grant) -> Option<usize> {
+        let mut seen = BTreeSet::new();
+        let mut level = vec![grant];
+        for depth in 1..=CHAIN_LEN_MAX {
+            if level.iter().any(|grant| grant.issuer == self.space.0) {
+                return Some(depth);
+            }
+            level = level
+                .into_iter()
+                .flat_map(|below| self.admitting(below))
+                .filter(|above| seen.insert((above.subject, above.signature)))
+                .collect();
         }
-        let admits = self.grants_of(NodeId(grant.issuer)).any(|above| {
-            above.capabilities.includes(Capabilities::ADMIT)
-                && above
-                    .capabilities
-                    .without_invite()
-                    .includes(grant.capabilities.without_invite())
-                && above.expires.is_none_or(|expires| grant.issued < expires)
-        });
-        let within = || {
-            self.depths()
-                .get(&grant.issuer)
-                .is_some_and(|depth| *depth < CHAIN_LEN_MAX)
-        };
-        if admits && within() {
-            Ok(())
-        } else {
-            Err(GrantError::NotAdmitted)
+        None
+    }
+
+    /// The issuer is the owner, or stands at the end of a chain of grants that is not too long.
+    fn check_issuer(&self, grant: &Grant) -> Result<(), GrantError> {
+        // Whoever takes an invite stands one step further: an invite that nobody could take is none.
+        let len_max = CHAIN_LEN_MAX - usize::from(grant.capabilities.is_invite());
+        match self.depth(grant) {
+            Some(depth) if depth <= len_max => Ok(()),
+            None if self.admitting(grant).next().is_none() => Err(GrantError::NotAdmitted),
+            _ => Err(GrantError::ChainTooLong),
         }
     }
 }
@@ -557,6 +588,58 @@ mod tests {
             .unwrap();
         let bytes = codec::encode(&membership);
         assert_eq!(codec::decode::<Membership>(&bytes, 1 << 20), Ok(membership));
+    }
+
+    /// A device could read by the owner's own grant, and admit by that of another member. The first made it look
+    /// nearer to the owner than its right to admit was, so that what it issued was sent before that right, and nobody
+    /// could read the membership any more.
+    #[test]
+    fn a_membership_is_read_by_others_though_a_key_has_a_shorter_chain_that_does_not_admit() {
+        let (owner, admitter) = (key(1), key(2));
+        let mut others: Vec<KeyPair> = (3..7).map(key).collect();
+        others.sort_by_key(KeyPair::node_id);
+        for (reader, subject) in [(&others[3], &others[0]), (&others[0], &others[3])] {
+            let mut membership = Membership::new(owner.owner_id());
+            for grant in [
+                grant(reader, Capabilities::READ, &owner),
+                grant(&admitter, Capabilities::ALL, &owner),
+                grant(reader, Capabilities::ALL, &admitter),
+                grant(subject, Capabilities::ALL, reader),
+            ] {
+                assert_eq!(membership.add_grant(grant), Ok(true));
+            }
+            let bytes = codec::encode(&membership);
+            assert_eq!(codec::decode::<Membership>(&bytes, 1 << 20), Ok(membership));
+        }
+    }
+
+    #[test]
+    fn a_chain_ends_at_its_greatest_length_and_invites_one_step_before() {
+        let mut membership = Membership::new(key(1).owner_id());
+        for step in 1..=CHAIN_LEN_MAX as u8 {
+            let invite = grant(&key(90), Capabilities::INVITE, &key(step));
+            let last = step == CHAIN_LEN_MAX as u8;
+            let expected = if last {
+                Err(GrantError::ChainTooLong)
+            } else {
+                Ok(true)
+            };
+            assert_eq!(membership.clone().add_grant(invite), expected);
+            let next = grant(&key(step + 1), Capabilities::ALL, &key(step));
+            assert_eq!(membership.chain_to(&next).len(), usize::from(step) - 1);
+            assert_eq!(membership.add_grant(next), Ok(true));
+        }
+        let issuer = CHAIN_LEN_MAX as u8 + 1;
+        let further = grant(&key(99), Capabilities::READ, &key(issuer));
+        assert_eq!(membership.add_grant(further), Err(GrantError::ChainTooLong));
+    }
+
+    #[test]
+    fn a_long_name_is_refused_even_if_it_is_signed() {
+        let mut long = grant(&key(3), Capabilities::ALL, &key(1));
+        long.name = "x".repeat(GRANT_NAME_LEN_MAX + 1);
+        long.signature = key(1).sign(GRANT_CONTEXT, &codec::encode(&long.to_wire()));
+        assert_eq!(Grant::decode(&long.encode()), Err(GrantError::NameTooLong));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("clock", "built-contexts", raw(3, &[7; 64])),
         ("entry", "entry", raw(0, &entry)),
         ("entry", "signed-part", raw(1, &signed_part)),
-        ("entry", "built", raw(2, &[0; 32])),
+        ("entry", "built", raw(2, &[7; 60])),
         ("entry", "manifest", raw(3, &manifest().encode())),
         ("frame", "records", [&[0, 0], &records[..]].concat()),
         ("frame", "built", raw(1, &[0, 0, 3, 0, 2, 5, 6])),
