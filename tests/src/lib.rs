@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 mod daemon;
+pub mod fuzzing;
 mod http;
 mod lan;
 mod process;

@@ -25,6 +25,8 @@ mod delete;
 mod document;
 mod door;
 mod folder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod patience;
 mod put;
 mod range;

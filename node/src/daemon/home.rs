@@ -286,7 +286,8 @@ impl Home {
     }
 }
 
-fn check_user(user: &str) -> Result<(), HomeError> {
+/// Checks a user's name, which stands in addresses as it is.
+pub(super) fn check_user(user: &str) -> Result<(), HomeError> {
     let fits = (1..=64).contains(&user.len())
         && user
             .bytes()

@@ -7,6 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_bytes::ByteBuf;
 use zeroize::Zeroizing;
 
+use super::home::check_user;
 use crate::model::{
     Capabilities, GRANT_LEN_MAX, Grant, KeyPair, Membership, NodeId, OwnerId, WallTime, codec,
 };
@@ -39,6 +40,9 @@ pub enum InviteError {
     /// Too late.
     #[error("this invite has run out: ask for a new one with cairn invite")]
     Expired,
+    /// The user's name would not fit in an address.
+    #[error("this invite is for a user whose name is none: ask for another one")]
+    BadUser,
     /// The grants in it do not lead to its key.
     #[error("this invite is not signed by its owner")]
     NotGranted,
@@ -88,7 +92,7 @@ impl Invite {
             "invite",
             issuer,
         );
-        let mut grants = chain(membership, issuer);
+        let mut grants: Vec<Grant> = membership.chain_to(&grant).into_iter().cloned().collect();
         grants.push(grant.clone());
         addresses.retain(|address| address.len() <= ADDRESS_LEN_MAX);
         addresses.truncate(ADDRESSES_MAX);
@@ -144,6 +148,7 @@ impl Invite {
         }
         let (_, owner, user, seed, grants, addresses, expires): Wire =
             codec::decode(bytes, CODE_LEN_MAX).map_err(|_| InviteError::Damaged)?;
+        check_user(&user).map_err(|_| InviteError::BadUser)?;
         let seed = Zeroizing::new(<[u8; 32]>::try_from(&seed[..]).map_err(|_| InviteError::Damaged)?);
         let fits = grants.len() <= GRANTS_MAX
             && addresses.len() <= ADDRESSES_MAX
@@ -182,24 +187,6 @@ impl Invite {
         }
         Ok(membership)
     }
-}
-
-/// The grants that lead from the owner to `issuer`, the owner's end first.
-fn chain(membership: &Membership, issuer: &KeyPair) -> Vec<Grant> {
-    let mut chain = Vec::new();
-    let mut wanted = issuer.public();
-    let grants = membership.grants();
-    while wanted != membership.space().0 && chain.len() < GRANTS_MAX {
-        let admits =
-            |grant: &&&Grant| grant.subject.0 == wanted && grant.capabilities.includes(Capabilities::ADMIT);
-        let Some(grant) = grants.iter().find(admits) else {
-            break;
-        };
-        chain.push((*grant).clone());
-        wanted = grant.issuer;
-    }
-    chain.reverse();
-    chain
 }
 
 fn check(bytes: &[u8]) -> [u8; CHECK_LEN] {
@@ -269,6 +256,48 @@ mod tests {
         typo.push(if last == Some('A') { 'B' } else { 'A' });
         assert_eq!(Invite::decode(&typo).err(), Some(InviteError::Damaged));
         assert_eq!(Invite::decode("hello").err(), Some(InviteError::NotACode));
+    }
+
+    /// Whoever makes a code chooses what stands in it: a user named "../x" would have become part of an address.
+    #[test]
+    fn a_user_that_fits_in_no_address_is_refused() {
+        let owner = KeyPair::from_seed(&[1; 32]);
+        let (mut invite, _) = invite(&owner, &Membership::new(owner.owner_id()));
+        for user in ["", "../x", "a/b", &"a".repeat(65)] {
+            user.clone_into(&mut invite.user);
+            assert_eq!(Invite::decode(&invite.encode()).err(), Some(InviteError::BadUser));
+        }
+    }
+
+    /// A device had two grants that admit, and the code was made of the one that gives less than an invite does: it
+    /// was refused as not signed by its owner.
+    #[test]
+    fn an_invite_carries_the_grants_that_allow_it() {
+        let [owner, admitter, device] = [1, 2, 3].map(|seed| KeyPair::from_seed(&[seed; 32]));
+        let mut space = Membership::new(owner.owner_id());
+        let issue = |subject: &KeyPair, capabilities, issuer: &KeyPair| {
+            let subject = subject.node_id();
+            Grant::issue(
+                owner.owner_id(),
+                subject,
+                capabilities,
+                WallTime(1),
+                None,
+                "",
+                issuer,
+            )
+        };
+        for grant in [
+            issue(&admitter, Capabilities::ALL, &owner),
+            issue(&device, Capabilities::ADMIT, &owner),
+            issue(&device, Capabilities::ALL, &admitter),
+        ] {
+            space.add_grant(grant).unwrap();
+        }
+        let (invite, grant) = invite(&device, &space);
+        space.add_grant(grant).unwrap();
+        let read = Invite::decode(&invite.encode()).unwrap();
+        assert!(read.accept(NodeId([9; 32]), "pi", WallTime(2)).is_ok());
     }
 
     proptest! {

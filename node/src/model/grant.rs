@@ -79,6 +79,14 @@ pub enum GrantError {
     /// A revocation of the owner's own key.
     #[error("the owner's key cannot be revoked")]
     OwnerKey,
+    /// The chain of grants from the owner would be longer than [`CHAIN_LEN_MAX`](super::CHAIN_LEN_MAX).
+    #[error(
+        "too many devices stand between the owner and this one: let a device invite that was invited earlier"
+    )]
+    ChainTooLong,
+    /// Over [`GRANT_NAME_LEN_MAX`].
+    #[error("a name in a grant has at most {GRANT_NAME_LEN_MAX} bytes")]
+    NameTooLong,
     /// Over [`MEMBERS_MAX`].
     #[error("a space has at most {MEMBERS_MAX} members")]
     TooMany,
@@ -174,6 +182,9 @@ impl Grant {
         if version != VERSION {
             return Err(GrantError::UnknownVersion(version));
         }
+        if name.len() > GRANT_NAME_LEN_MAX {
+            return Err(GrantError::NameTooLong);
+        }
         verify(&issuer.0, GRANT_CONTEXT, &codec::encode(&wire), &signature)?;
         Ok(Self {
             space,
@@ -211,5 +222,16 @@ mod tests {
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
         assert_eq!(Grant::decode(&bytes), Err(GrantError::BadSignature(BadSignature)));
+    }
+
+    #[test]
+    fn a_long_name_is_refused_even_if_it_is_signed() {
+        let owner = KeyPair::from_seed(&[1; 32]);
+        let subject = NodeId([3; 32]);
+        let all = Capabilities::ALL;
+        let mut long = Grant::issue(owner.owner_id(), subject, all, WallTime(1), None, "", &owner);
+        long.name = "x".repeat(GRANT_NAME_LEN_MAX + 1);
+        long.signature = owner.sign(GRANT_CONTEXT, &codec::encode(&long.to_wire()));
+        assert_eq!(Grant::decode(&long.encode()), Err(GrantError::NameTooLong));
     }
 }

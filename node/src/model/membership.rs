@@ -11,7 +11,8 @@ use super::{NodeId, OwnerId, WallTime};
 
 /// Most grants, and most revocations, of one space.
 pub const MEMBERS_MAX: usize = 1024;
-/// Most steps from the owner's key to a device's grant.
+/// Most grants from the owner's to a device's own, both included. An invite leaves room for the grant of whoever takes
+/// it.
 pub const CHAIN_LEN_MAX: usize = 8;
 
 /// All grants and revocations of one space, each checked before it came in. It only grows, and merging is set union;
@@ -21,6 +22,9 @@ pub struct Membership {
     space: OwnerId,
     grants: BTreeMap<StatementId, Grant>,
     revocations: BTreeMap<StatementId, Revocation>,
+    /// How many grants lead from the owner to each, itself included, by the shortest chain in which each lets the next
+    /// be issued. Members may admit each other in a circle, and a device may read by a shorter chain than it admits by.
+    depths: BTreeMap<StatementId, usize>,
     standing: Standing,
 }
 
@@ -31,6 +35,7 @@ impl Membership {
             space,
             grants: BTreeMap::new(),
             revocations: BTreeMap::new(),
+            depths: BTreeMap::new(),
             standing: Standing::default(),
         }
     }
@@ -73,8 +78,19 @@ impl Membership {
         if self.grants.len() >= MEMBERS_MAX {
             return Err(GrantError::TooMany);
         }
-        self.check_issuer(&grant)?;
+        // Whoever takes an invite stands one step further: an invite that nobody could take is none.
+        let depth_max = CHAIN_LEN_MAX - usize::from(grant.capabilities.is_invite());
+        let depth = self.depth(&grant).ok_or(GrantError::NotAdmitted)?;
+        if depth > depth_max {
+            return Err(GrantError::ChainTooLong);
+        }
+        let shortens = self.grants.values().any(|below| below.issuer == grant.subject.0);
         self.grants.insert(id, grant);
+        if shortens {
+            self.depths = depths(self.space, &self.grants);
+        } else {
+            self.depths.insert(id, depth);
+        }
         Ok(true)
     }
 
@@ -106,7 +122,7 @@ impl Membership {
     }
 
     fn judge(&mut self) {
-        self.standing = Standing::judge(self.space, &self.grants, &self.revocations);
+        self.standing = Standing::judge(self.space, &self.grants, &self.depths, &self.revocations);
     }
 
     /// The grants and revocations that `subject` signed, itself or by an invite of its: what a revocation of it keeps
@@ -169,12 +185,26 @@ impl Membership {
         holders
     }
 
-    /// All grants, so that each stands behind its issuer's.
+    /// All grants, so that each stands behind one that lets its issuer issue it.
     pub fn grants(&self) -> Vec<&Grant> {
-        let depths = depths(self.space, &self.grants);
-        let mut ordered: Vec<&Grant> = self.grants.values().collect();
-        ordered.sort_by_key(|grant| (depths.get(&grant.issuer).copied(), grant.subject));
-        ordered
+        let mut ordered: Vec<_> = self.grants.iter().collect();
+        ordered.sort_by_key(|(id, _)| (self.depths.get(*id).copied(), **id));
+        ordered.into_iter().map(|(_, grant)| grant).collect()
+    }
+
+    /// The grants that lead from the owner to `grant`, by the shortest way, the owner's end first and itself not
+    /// among them. Empty when the owner issued it, and when nobody did who may.
+    pub fn chain_to(&self, grant: &Grant) -> Vec<&Grant> {
+        // Ends: whatever was taken in stands one step below the one that admits it by the shortest way.
+        let mut chain: Vec<&Grant> = Vec::new();
+        while let Some(above) = {
+            let below = chain.last().copied().unwrap_or(grant);
+            self.admitting(below).min_by_key(|(_, depth)| *depth)
+        } {
+            chain.push(above.0);
+        }
+        chain.reverse();
+        chain
     }
 
     /// All revocations.
@@ -188,24 +218,23 @@ impl Membership {
             .filter(move |(_, grant)| grant.subject == subject)
     }
 
-    /// The issuer is the owner, or has a grant that lets it, within the length of a chain.
-    fn check_issuer(&self, grant: &Grant) -> Result<(), GrantError> {
+    /// The grants that let the issuer of `below` issue it, with their depths; none when that is the owner, who needs
+    /// none.
+    fn admitting<'a, 'b>(
+        &'a self,
+        below: &'b Grant,
+    ) -> impl Iterator<Item = (&'a Grant, usize)> + use<'a, 'b> {
+        self.grants_of(NodeId(below.issuer))
+            .filter(move |(_, above)| below.issuer != self.space.0 && lets_issue(above, below))
+            .filter_map(|(id, above)| Some((above, *self.depths.get(id)?)))
+    }
+
+    /// How many grants lead from the owner to `grant`, itself included; `None` when nobody issued it who may.
+    fn depth(&self, grant: &Grant) -> Option<usize> {
         if grant.issuer == self.space.0 {
-            return Ok(());
+            return Some(1);
         }
-        let admits = self
-            .grants_of(NodeId(grant.issuer))
-            .any(|(_, above)| lets_issue(above, grant));
-        let within = || {
-            depths(self.space, &self.grants)
-                .get(&grant.issuer)
-                .is_some_and(|depth| *depth < CHAIN_LEN_MAX)
-        };
-        if admits && within() {
-            Ok(())
-        } else {
-            Err(GrantError::NotAdmitted)
-        }
+        self.admitting(grant).map(|(_, depth)| depth + 1).min()
     }
 }
 
@@ -506,5 +535,55 @@ mod tests {
         // The owner shut b out, so b's word against a does not count; what a said of c stands.
         assert!(is_member(&membership, &a) && !is_member(&membership, &b));
         assert_eq!(membership.capabilities(c.node_id(), NOW), Some(Capabilities::ALL));
+    }
+
+    /// A device could read by the owner's own grant, and admit by that of another member. The first made it look
+    /// nearer to the owner than its right to admit was, so that what it issued was sent before that right, and nobody
+    /// could read the membership any more.
+    #[test]
+    fn a_membership_is_read_by_others_though_a_key_has_a_shorter_chain_that_does_not_admit() {
+        let (owner, admitter) = (key(1), key(2));
+        let mut others: Vec<KeyPair> = (3..7).map(key).collect();
+        others.sort_by_key(KeyPair::node_id);
+        for (reader, subject) in [(&others[3], &others[0]), (&others[0], &others[3])] {
+            let mut membership = Membership::new(owner.owner_id());
+            for grant in [
+                grant(reader, Capabilities::READ, &owner),
+                grant(&admitter, Capabilities::ALL, &owner),
+                grant(reader, Capabilities::ALL, &admitter),
+                grant(subject, Capabilities::ALL, reader),
+            ] {
+                assert_eq!(membership.add_grant(grant), Ok(true));
+            }
+            let bytes = codec::encode(&membership);
+            assert_eq!(codec::decode::<Membership>(&bytes, 1 << 20), Ok(membership));
+        }
+    }
+
+    #[test]
+    fn a_chain_ends_at_its_greatest_length_and_invites_one_step_before() {
+        let mut membership = Membership::new(key(1).owner_id());
+        for step in 1..=CHAIN_LEN_MAX as u8 {
+            let invite = grant(&key(90), Capabilities::INVITE, &key(step));
+            let last = step == CHAIN_LEN_MAX as u8;
+            let expected = if last {
+                Err(GrantError::ChainTooLong)
+            } else {
+                Ok(true)
+            };
+            assert_eq!(membership.clone().add_grant(invite), expected);
+            let next = grant(&key(step + 1), Capabilities::ALL, &key(step));
+            assert_eq!(membership.chain_to(&next).len(), usize::from(step) - 1);
+            assert_eq!(membership.add_grant(next), Ok(true));
+        }
+        let issuer = CHAIN_LEN_MAX as u8 + 1;
+        let further = grant(&key(99), Capabilities::READ, &key(issuer));
+        assert_eq!(membership.add_grant(further), Err(GrantError::ChainTooLong));
+        // A grant higher up brings all below it nearer.
+        membership
+            .add_grant(grant(&key(issuer), Capabilities::ALL, &key(1)))
+            .unwrap();
+        let further = grant(&key(99), Capabilities::READ, &key(issuer));
+        assert_eq!(membership.add_grant(further), Ok(true));
     }
 }

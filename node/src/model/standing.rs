@@ -27,19 +27,26 @@ impl Standing {
     pub(super) fn judge(
         space: OwnerId,
         grants: &BTreeMap<StatementId, Grant>,
+        depths: &BTreeMap<StatementId, usize>,
         revocations: &BTreeMap<StatementId, Revocation>,
     ) -> Self {
-        let judge = Judge {
-            space,
-            grants,
-            depths: depths(space, grants),
-        };
+        let judge = Judge { space, grants };
+        let mut issuers = BTreeMap::from([(space.0, 0)]);
+        for (id, depth) in depths {
+            if let Some(grant) = grants.get(id).filter(|grant| lets_revoke(grant)) {
+                let nearest = issuers.entry(grant.subject.0).or_insert(*depth);
+                *nearest = (*nearest).min(*depth);
+            }
+        }
         let mut in_force: Vec<&Revocation> = Vec::new();
         for depth in 0..=CHAIN_LEN_MAX {
             let standing = judge.standing(&in_force);
             let level = revocations
                 .iter()
-                .filter(|(_, revocation)| judge.depths.get(&revocation.issuer) == Some(&depth))
+                .filter(|(_, revocation)| {
+                    // Whoever resigns may have no right to revoke others; a resignation voids nothing.
+                    issuers.get(&revocation.issuer).copied().unwrap_or(CHAIN_LEN_MAX) == depth
+                })
                 .filter(|(id, revocation)| judge.is_in_force(**id, revocation, &standing, &in_force));
             let level: Vec<&Revocation> = level.map(|(_, revocation)| revocation).collect();
             in_force.extend(level);
@@ -61,18 +68,25 @@ impl Standing {
     }
 }
 
-/// How many grants lie between the owner's key and each other one, by the shortest way: members may admit each other
-/// in a circle.
-pub(super) fn depths(space: OwnerId, grants: &BTreeMap<StatementId, Grant>) -> BTreeMap<[u8; 32], usize> {
-    let mut depths = BTreeMap::from([(space.0, 0)]);
-    for depth in 0..CHAIN_LEN_MAX {
-        let reached: Vec<[u8; 32]> = grants
-            .values()
-            .filter(|grant| depths.get(&grant.issuer) == Some(&depth))
-            .map(|grant| grant.subject.0)
+/// How many grants lead from the owner to each, itself included, by the shortest chain in which each lets the next be
+/// issued. What no chain of at most [`CHAIN_LEN_MAX`] leads to is absent.
+pub(super) fn depths(space: OwnerId, grants: &BTreeMap<StatementId, Grant>) -> BTreeMap<StatementId, usize> {
+    let mut depths = BTreeMap::new();
+    let mut above: BTreeMap<[u8; 32], Vec<&Grant>> = BTreeMap::new();
+    for depth in 1..=CHAIN_LEN_MAX {
+        let reached: Vec<(StatementId, &Grant)> = grants
+            .iter()
+            .filter(|(id, _)| !depths.contains_key(*id))
+            .filter(|(_, grant)| {
+                let mut above = above.get(&grant.issuer).into_iter().flatten();
+                grant.issuer == space.0 || above.any(|above| lets_issue(above, grant))
+            })
+            .map(|(id, grant)| (*id, grant))
             .collect();
-        for subject in reached {
-            depths.entry(subject).or_insert(depth + 1);
+        above.clear();
+        for (id, grant) in reached {
+            depths.insert(id, depth);
+            above.entry(grant.subject.0).or_default().push(grant);
         }
     }
     depths
@@ -93,7 +107,6 @@ pub(super) fn lets_issue(above: &Grant, grant: &Grant) -> bool {
 struct Judge<'a> {
     space: OwnerId,
     grants: &'a BTreeMap<StatementId, Grant>,
-    depths: BTreeMap<[u8; 32], usize>,
 }
 
 impl Judge<'_> {
@@ -137,12 +150,15 @@ impl Judge<'_> {
             .filter(|(own, grant)| grant.subject.0 == revocation.issuer && standing.contains(*own));
         revocation.issuer == self.space.0
             || is_resignation(revocation)
-            || own.into_iter().any(|(_, own)| {
-                own.capabilities.includes(Capabilities::ADMIT)
-                    && !own.capabilities.is_invite()
-                    && !is_void(id, own, in_force)
-            })
+            || own
+                .into_iter()
+                .any(|(_, own)| lets_revoke(own) && !is_void(id, own, in_force))
     }
+}
+
+/// Says whether the subject of this grant may revoke others by it.
+fn lets_revoke(grant: &Grant) -> bool {
+    grant.capabilities.includes(Capabilities::ADMIT) && !grant.capabilities.is_invite()
 }
 
 /// A device that shuts itself out. What it signed before goes on to hold.

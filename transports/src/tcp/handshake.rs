@@ -189,7 +189,7 @@ impl Handshake {
     }
 
     /// Returns the peer and the two halves of the sealed stream. `None` before the handshake is finished.
-    pub(super) fn finish(self) -> Option<(PeerKey, NoiseSealer, NoiseOpener)> {
+    pub(crate) fn finish(self) -> Option<(PeerKey, NoiseSealer, NoiseOpener)> {
         let peer = self.peer?;
         let state = self.noise.into_stateless_transport_mode().ok()?;
         let (sealer, opener) = noise::split(state);

@@ -1,0 +1,117 @@
+//! Invite codes.
+
+use cairn::daemon::Invite;
+use cairn::model::{Capabilities, Grant, KeyPair, Membership, WallTime};
+use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
+
+use super::choices::{Choices, key};
+
+/// Longest code that is read, in characters behind its first six.
+const CODE_LEN_MAX: usize = 8192;
+
+/// Laws: a code has one form, but for white space around it; a code that was changed is refused; whatever invite the
+/// space of its issuer takes in can be read, and accepted until it runs out, and then its device is a member.
+pub fn invite(data: &[u8]) -> bool {
+    let mut choices = Choices::new(data);
+    match choices.byte() % 4 {
+        0 => std::str::from_utf8(choices.rest()).is_ok_and(read),
+        1 => read(&code(choices.rest())),
+        _ => issued(&mut choices),
+    }
+}
+
+/// The code of these bytes, with the check that belongs to them.
+pub(super) fn code(bytes: &[u8]) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("cairn 1 invite");
+    hasher.update(bytes);
+    let mut check = [0; 4];
+    hasher.finalize_xof().fill(&mut check);
+    format!("cairn1{}", BASE64URL_NOPAD.encode(&[bytes, &check].concat()))
+}
+
+fn read(text: &str) -> bool {
+    let Ok(invite) = Invite::decode(text) else {
+        return false;
+    };
+    let code = invite.encode();
+    assert_eq!(code, text.trim(), "an invite has one code");
+    assert!(code.len() <= 6 + CODE_LEN_MAX);
+    assert!((1..=64).contains(&invite.user.len()) && !invite.user.contains(['/', '\0', '%']));
+    assert!(invite.addresses.len() <= 8 && invite.addresses.iter().all(|address| address.len() <= 256));
+    let device = KeyPair::from_seed(&[99; 32]).node_id();
+    if let Ok(joined) = invite.accept(device, "new", WallTime(0)) {
+        assert_eq!(
+            joined.capabilities(device, WallTime(u64::MAX)),
+            Some(Capabilities::ALL)
+        );
+    }
+    assert!(
+        invite.accept(device, "new", invite.expires).is_err(),
+        "an invite runs out"
+    );
+    true
+}
+
+/// Issues an invite in a space of some devices, each admitted by one before it.
+fn issued(choices: &mut Choices) -> bool {
+    let owner = key(0);
+    let mut space = Membership::new(owner.owner_id());
+    for step in 1..=choices.below(10) {
+        let shape = choices.byte();
+        let issuer = if shape < 192 {
+            key(step - 1)
+        } else {
+            key(usize::from(shape) % step)
+        };
+        let capabilities = if shape % 8 == 7 {
+            Capabilities::ADMIT
+        } else {
+            Capabilities::ALL
+        };
+        let expires = (shape % 16 == 5).then_some(WallTime(5));
+        let grant = Grant::issue(
+            owner.owner_id(),
+            key(step).node_id(),
+            capabilities,
+            WallTime(1),
+            expires,
+            &choices.text(),
+            issuer,
+        );
+        let _ = space.add_grant(grant);
+    }
+    let issuer = choices.key();
+    let user = ["ada", "a", "Ada.Lovelace-1815_x"][choices.below(3)];
+    let expires = WallTime(u64::from(choices.byte()) + 2);
+    let addresses = choices.list(12, Choices::text);
+    let seed = Zeroizing::new([choices.byte(); 32]);
+    let (invite, grant) = Invite::issue(user, issuer, &space, seed, addresses, WallTime(1), expires);
+    if space.add_grant(grant).is_err() {
+        return false;
+    }
+    let mut code = invite.encode();
+    assert!(read(&code), "a code that was issued can be read");
+    let device = KeyPair::from_seed(&[99; 32]).node_id();
+    let joined = Invite::decode(&code)
+        .expect("read above")
+        .accept(device, "new", WallTime(1))
+        .expect("an invite that its own space takes in can be accepted");
+    super::membership::check(&joined);
+    for grant in joined.grants() {
+        space
+            .add_grant(grant.clone())
+            .expect("the others take the newcomer in");
+    }
+    let mut bytes = std::mem::take(&mut code).into_bytes();
+    if choices.damage(&mut bytes)
+        && let Ok(text) = std::str::from_utf8(&bytes)
+        && text.trim() != invite.encode()
+    {
+        assert!(
+            Invite::decode(text).is_err(),
+            "a code that was changed is refused"
+        );
+    }
+    true
+}
