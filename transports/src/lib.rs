@@ -6,7 +6,11 @@
 //!                             └──► link     the contract between all of them and the rest of the node
 //! ```
 //! Start with [`Link`] for what a transport yields and [`Transport`] for what it can be told; then `TcpTransport` and `Libp2pTransport`.
-//! Which of them are built is chosen by the features `tcp` and `libp2p` (both on by default), `quic` and `wan`.
+//! Which of them are built is chosen by the features:
+//! - `tcp` (on by default): framed TCP under Noise.
+//! - `libp2p` (on by default): libp2p over TCP, with mDNS and gossip.
+//! - `quic`: libp2p over QUIC as well.
+//! - `wan`: libp2p across the internet: relays, hole punching, names, and a Kademlia network in which a peer is found by its key alone.
 
 // Without TCP, a few parts that libp2p has no use for are left over; gating each of them would hide the code in attributes.
 #![cfg_attr(not(feature = "tcp"), allow(dead_code))]

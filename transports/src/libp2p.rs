@@ -1,8 +1,10 @@
-//! Links over libp2p: TCP under noise and yamux, QUIC, relays; mDNS finds neighbours, and gossip spreads announcements.
+//! Links over libp2p: TCP under noise and yamux, QUIC, relays; mDNS finds neighbours, gossip spreads announcements, and a Kademlia network
+//! of all nodes that are built with the feature `wan` tells where a peer is that is known by its key alone.
 //!
 //! ```text
 //! Libp2pTransport ──► swarm_loop ──► behaviour, gate    the one task that owns the swarm; what it speaks, whom it refuses
-//!                         └────────► dials, peers       which addresses are due; which peers have their link
+//!                         ├────────► dials, peers       which addresses are due; which peers have their link
+//!                         └────────► routing            where a peer is whose address nobody gave (`wan`)
 //! ```
 //! Frames travel on one stream per peer, of the protocol `/cairn/frames/1`, in the records of [`crate::framing`]. Of the two devices the one
 //! with the lower key opens it: so there is one, however many connections there are between the two.
@@ -12,6 +14,8 @@ mod dials;
 mod gate;
 mod key;
 mod peers;
+#[cfg(feature = "wan")]
+mod routing;
 mod swarm_loop;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,6 +81,10 @@ impl Default for Libp2pConfig {
 }
 
 /// Links over libp2p, at multiaddrs such as `/ip4/192.0.2.1/tcp/4040`. Dropping it stops it and closes its links.
+///
+/// With the feature `wan` an address may name a peer alone, `/p2p/<peer id>`: then the transport looks up where that peer is. A relay
+/// carries links of nodes that cannot dial each other, and is used as an address such as
+/// `/ip4/192.0.2.1/tcp/4040/p2p/<relay>/p2p-circuit/p2p/<peer id>`; hole punching then tries for a direct connection.
 #[derive(Debug)]
 pub struct Libp2pTransport {
     dials: Arc<Mutex<Dials>>,
@@ -149,6 +157,10 @@ fn parse(address: &str) -> Result<Multiaddr, AddressError> {
 impl Transport for Libp2pTransport {
     fn dial(&self, address: &str) -> Result<(), AddressError> {
         let address = parse(address)?;
+        if cfg!(not(feature = "wan")) && dials::bare_peer(&address).is_some() {
+            let address = address.to_string();
+            return Err(AddressError::NeedsWan { address });
+        }
         self.dials
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

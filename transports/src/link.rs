@@ -180,6 +180,14 @@ pub enum AddressError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The address names a peer alone, and this program cannot look up where a peer is.
+    #[error(
+        "cannot find {address}: this program was built without the feature wan, which looks up where a peer is; put an address such as /ip4/192.0.2.1/tcp/4040 before it, or build with cargo build --features wan"
+    )]
+    NeedsWan {
+        /// As given.
+        address: String,
+    },
     /// The transport keeps as many addresses as it may.
     #[error("cannot keep {address}: {len_max} addresses are kept already; forget some first")]
     TooMany {

@@ -42,6 +42,8 @@ pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(super) streams: libp2p_stream::Behaviour,
     identify: identify::Behaviour,
+    #[cfg(feature = "wan")]
+    pub(super) routing: libp2p::kad::Behaviour<libp2p::kad::store::MemoryStore>,
     ping: ping::Behaviour,
     pub(super) gossip: gossipsub::Behaviour,
     mdns: Toggle<mdns::tokio::Behaviour>,
@@ -119,7 +121,9 @@ fn behaviour(
         .with_max_established_per_peer(Some(PER_PEER_MAX))
         .with_max_established(Some(config.connections_max));
     let about = identify::Config::new("/cairn/1".into(), keypair.public())
-        .with_agent_version(concat!("cairn/", env!("CARGO_PKG_VERSION")).into());
+        .with_agent_version(concat!("cairn/", env!("CARGO_PKG_VERSION")).into())
+        // Who moved says so at once: what others know of it is what third ones find.
+        .with_push_listen_addr_updates(cfg!(feature = "wan"));
     let mdns = match config.mdns {
         true => {
             let config = mdns::Config {
@@ -136,6 +140,8 @@ fn behaviour(
         limits: connection_limits::Behaviour::new(limits),
         streams: libp2p_stream::Behaviour::new(),
         identify: identify::Behaviour::new(about),
+        #[cfg(feature = "wan")]
+        routing: super::routing::behaviour(own),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY)),
         gossip: gossip(keypair)?,
         mdns: mdns.into(),

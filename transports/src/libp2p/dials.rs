@@ -15,6 +15,8 @@ use crate::link::AddressError;
 const KEPT_MAX: usize = 1024;
 /// How many are kept because somebody was seen there. Anybody on the LAN can claim to be many.
 const DISCOVERED_MAX: usize = 256;
+/// Looking a peer up costs others too: the longest pause of an address that names a peer alone is this many times as long.
+const BARE_SLOWER: u32 = 5;
 /// While another address of the same peer is tried, this one waits.
 const OTHER_FIRST: Duration = Duration::from_secs(1);
 
@@ -48,6 +50,11 @@ pub(super) fn named_peer(address: &Multiaddr) -> Option<PeerId> {
         Some(Protocol::P2p(peer)) => Some(peer),
         _ => None,
     }
+}
+
+/// Returns the peer that an address names, if it says nothing else: `/p2p/…`.
+pub(super) fn bare_peer(address: &Multiaddr) -> Option<PeerId> {
+    named_peer(address).filter(|_| address.iter().count() == 1)
 }
 
 impl Dials {
@@ -109,7 +116,11 @@ impl Dials {
     }
 
     fn insert(&mut self, name: String, address: Multiaddr, discovered: bool, now: Instant) {
-        let backoff = Backoff::new(self.shortest, self.longest);
+        let longest = match bare_peer(&address) {
+            Some(_) => self.longest * BARE_SLOWER,
+            None => self.longest,
+        };
+        let backoff = Backoff::new(self.shortest, longest);
         let peer = named_peer(&address);
         self.kept.insert(
             name,
@@ -130,11 +141,13 @@ impl Dials {
 
     /// Returns an address to dial now. Call [`Dials::began`] or [`Dials::failed_to_begin`] with it.
     ///
-    /// An address whose peer is connected already counts as up; one whose peer is being dialled elsewhere waits.
+    /// An address whose peer is connected already counts as up; one whose peer is being dialled elsewhere waits, and so does a bare one
+    /// whose peer is being looked up.
     pub(super) fn take_due(
         &mut self,
         now: Instant,
         connected: impl Fn(&PeerId) -> bool,
+        looked_up: impl Fn(&PeerId) -> bool,
     ) -> Option<(String, Multiaddr)> {
         let busy: Vec<PeerId> = self.kept.values().filter_map(Dial::dialling).collect();
         for (name, dial) in &mut self.kept {
@@ -143,7 +156,9 @@ impl Dials {
             }
             match dial.peer {
                 Some(peer) if connected(&peer) => dial.state = State::Up { since: now },
-                Some(peer) if busy.contains(&peer) => dial.state = State::Due(now + OTHER_FIRST),
+                Some(peer) if busy.contains(&peer) || (dial.is_bare() && looked_up(&peer)) => {
+                    dial.state = State::Due(now + OTHER_FIRST);
+                }
                 _ => return Some((name.clone(), dial.address.clone())),
             }
         }
@@ -156,8 +171,9 @@ impl Dials {
         }
     }
 
-    /// The connection came up, and this peer is there.
-    pub(super) fn connected(&mut self, connection: ConnectionId, peer: PeerId, now: Instant) {
+    /// The connection came up, and this peer is there. Returns whether it was dialled here.
+    pub(super) fn connected(&mut self, connection: ConnectionId, peer: PeerId, now: Instant) -> bool {
+        let mut dialled = false;
         for dial in self
             .kept
             .values_mut()
@@ -165,6 +181,31 @@ impl Dials {
         {
             dial.peer = Some(peer);
             dial.state = State::Up { since: now };
+            dialled = true;
+        }
+        dialled
+    }
+
+    /// Something else than these dials made a connection to `peer`. Returns whether an address of the peer is kept: it counts as up now.
+    #[cfg(feature = "wan")]
+    pub(super) fn reached(&mut self, peer: &PeerId, now: Instant) -> bool {
+        let mut kept = false;
+        for dial in self.kept.values_mut().filter(|dial| dial.peer == Some(*peer)) {
+            if dial.due().is_some() {
+                dial.state = State::Up { since: now };
+            }
+            kept = true;
+        }
+        kept
+    }
+
+    /// There is somebody new to ask where peers are: bare addresses are due soon.
+    #[cfg(feature = "wan")]
+    pub(super) fn ask_again(&mut self, now: Instant) {
+        for dial in self.kept.values_mut().filter(|dial| dial.is_bare()) {
+            if let State::Due(due) = dial.state {
+                dial.state = State::Due(due.min(now + OTHER_FIRST));
+            }
         }
     }
 
@@ -226,6 +267,10 @@ impl Dial {
         }
     }
 
+    fn is_bare(&self) -> bool {
+        bare_peer(&self.address).is_some()
+    }
+
     fn dialling(&self) -> Option<PeerId> {
         if let State::Dialling(_) = self.state {
             self.peer
@@ -251,10 +296,10 @@ mod tests {
         let (mut rng, start) = (rand::rngs::StdRng::seed_from_u64(1), Instant::now());
         let mut dials = Dials::new(Duration::from_secs(1), Duration::from_secs(60));
         dials.keep("/ip4/10.0.0.1/tcp/1".parse().unwrap(), start).unwrap();
-        let (name, _) = dials.take_due(start, |_| false).unwrap();
+        let (name, _) = dials.take_due(start, |_| false, |_| false).unwrap();
         let (one, two) = (ConnectionId::new_unchecked(1), ConnectionId::new_unchecked(2));
         dials.began(&name, one);
-        assert_eq!(dials.take_due(start, |_| false), None);
+        assert_eq!(dials.take_due(start, |_| false, |_| false), None);
         let (_, pause) = dials.failed(one, start, &mut rng).unwrap();
         assert_eq!(dials.next_due(), Some(start + pause));
         dials.began(&name, two);
@@ -282,11 +327,11 @@ mod tests {
             let address: Multiaddr = format!("/ip4/10.0.0.{host}/tcp/1/p2p/{peer}").parse().unwrap();
             assert!(dials.discovered(address, start));
         }
-        let (name, _) = dials.take_due(start, |_| false).unwrap();
+        let (name, _) = dials.take_due(start, |_| false, |_| false).unwrap();
         dials.began(&name, ConnectionId::new_unchecked(1));
-        assert_eq!(dials.take_due(start, |_| false), None);
+        assert_eq!(dials.take_due(start, |_| false, |_| false), None);
         assert_eq!(
-            dials.take_due(start + OTHER_FIRST, |connected| *connected == peer),
+            dials.take_due(start + OTHER_FIRST, |connected| *connected == peer, |_| false),
             None
         );
         assert_eq!(dials.next_due(), None);
@@ -311,5 +356,53 @@ mod tests {
         );
         dials.expired(&address(1));
         assert!(dials.discovered(address(1), start));
+    }
+
+    #[test]
+    fn a_bare_address_names_a_peer_and_nothing_else() {
+        let (peer, relay) = (PeerId::random(), PeerId::random());
+        let bare: Multiaddr = format!("/p2p/{peer}").parse().unwrap();
+        assert_eq!(bare_peer(&bare), Some(peer));
+        for more in [
+            format!("/ip4/10.0.0.1/tcp/1/p2p/{peer}"),
+            format!("/p2p/{relay}/p2p-circuit/p2p/{peer}"),
+            "/ip4/10.0.0.1/tcp/1".to_owned(),
+        ] {
+            assert_eq!(bare_peer(&more.parse().unwrap()), None, "{more}");
+        }
+        assert!("/p2p/nobody".parse::<Multiaddr>().is_err() && "/p2p".parse::<Multiaddr>().is_err());
+    }
+
+    #[test]
+    fn a_bare_address_waits_while_its_peer_is_looked_up() {
+        let start = Instant::now();
+        let mut dials = Dials::new(Duration::from_secs(1), Duration::from_secs(60));
+        let bare: Multiaddr = format!("/p2p/{}", PeerId::random()).parse().unwrap();
+        dials.keep(bare.clone(), start).unwrap();
+        assert_eq!(dials.take_due(start, |_| false, |_| true), None);
+        let later = start + OTHER_FIRST;
+        assert_eq!(
+            dials.take_due(later, |_| false, |_| false),
+            Some((bare.to_string(), bare))
+        );
+    }
+
+    #[cfg(feature = "wan")]
+    #[test]
+    fn bare_addresses_are_due_soon_when_there_is_somebody_new_to_ask() {
+        let (mut rng, start) = (rand::rngs::StdRng::seed_from_u64(1), Instant::now());
+        let mut dials = Dials::new(Duration::from_secs(100), Duration::from_secs(1000));
+        let peer = PeerId::random();
+        let bare: Multiaddr = format!("/p2p/{peer}").parse().unwrap();
+        dials.keep(bare.clone(), start).unwrap();
+        dials.failed_to_begin(&bare.to_string(), start, &mut rng);
+        assert!(dials.next_due().unwrap() > start + Duration::from_secs(60));
+        dials.ask_again(start);
+        assert_eq!(dials.next_due(), Some(start + OTHER_FIRST));
+        assert!(dials.reached(&peer, start) && !dials.reached(&PeerId::random(), start));
+        assert_eq!(
+            (dials.next_due(), dials.led_to(&peer)),
+            (None, Some(bare.to_string().as_str()))
+        );
     }
 }

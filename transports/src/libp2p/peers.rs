@@ -12,6 +12,9 @@ use crate::backoff::{Backoff, GOOD_LINK};
 use crate::link::PeerKey;
 use crate::stream::LinkCore;
 
+/// A link that the peer ended so soon was one that it did not want.
+const UNWANTED: Duration = Duration::from_secs(1);
+
 /// The peers that are connected.
 #[derive(Debug)]
 pub(super) struct Peers {
@@ -34,10 +37,14 @@ struct Peer {
 pub(super) struct Connection {
     pub(super) remote: Multiaddr,
     pub(super) outbound: bool,
+    /// False: this side made it to ask a question, and wants no link.
+    pub(super) wanted: bool,
 }
 
 #[derive(Debug)]
 enum Frames {
+    /// This side connected to ask a question. Whoever asks all over the world must not end up with links to strangers.
+    Unwanted,
     /// This side opens the stream, at that time.
     Due(Instant),
     Opening,
@@ -69,22 +76,23 @@ impl Peers {
         now: Instant,
     ) {
         let (shortest, longest) = (self.shortest, self.longest);
-        let frames = if self.own < key {
-            Frames::Due(now)
-        } else {
-            Frames::Awaited
-        };
         let new = || Peer {
             key,
             connections: BTreeMap::new(),
-            frames,
+            frames: Frames::Unwanted,
             backoff: Backoff::new(shortest, longest),
         };
-        self.connected
-            .entry(id)
-            .or_insert_with(new)
-            .connections
-            .insert(number, connection);
+        let opens = self.own < key;
+        let peer = self.connected.entry(id).or_insert_with(new);
+        if connection.wanted {
+            match peer.frames {
+                // A peer that did not want a link before has connected anew: now it may.
+                Frames::Unwanted | Frames::Due(_) if opens => peer.frames = Frames::Due(now),
+                Frames::Unwanted => peer.frames = Frames::Awaited,
+                _ => {}
+            }
+        }
+        peer.connections.insert(number, connection);
     }
 
     /// Returns whether that was the last connection to the peer.
@@ -106,6 +114,20 @@ impl Peers {
         last
     }
 
+    /// Whether there is no need to dial a peer: it has its link, or is about to.
+    pub(super) fn is_reached(&self, id: &PeerId) -> bool {
+        self.connected.get(id).is_some_and(|peer| match peer.frames {
+            Frames::Up { .. } => true,
+            Frames::Unwanted => false,
+            // A peer may have connected just to ask a question, and then no link comes of it. Only nodes with the feature do.
+            _ => {
+                cfg!(not(feature = "wan")) || peer.connections.values().any(|connection| connection.outbound)
+            }
+        })
+    }
+
+    /// Whether any connection to a peer is up.
+    #[cfg(feature = "wan")]
     pub(super) fn is_connected(&self, id: &PeerId) -> bool {
         self.connected.contains_key(id)
     }
@@ -159,7 +181,7 @@ impl Peers {
             Frames::Opening => outbound,
             Frames::Awaited => !outbound,
             Frames::Up { .. } => !outbound && peer.key < self.own,
-            Frames::Due(_) => false,
+            Frames::Due(_) | Frames::Unwanted => false,
         })
     }
 
@@ -188,13 +210,18 @@ impl Peers {
         if let Frames::Up { number, since, .. } = peer.frames
             && number == ended
         {
-            if now.duration_since(since) >= GOOD_LINK {
+            let lived = now.duration_since(since);
+            if lived >= GOOD_LINK {
                 peer.backoff.reset();
             }
-            peer.frames = if self.own < peer.key {
-                Frames::Due(now + peer.backoff.next(rng))
-            } else {
+            let asked_here = peer.connections.values().any(|connection| connection.outbound);
+            peer.frames = if self.own > peer.key {
                 Frames::Awaited
+            } else if lived < UNWANTED && !asked_here {
+                // The peer connected to ask a question. It connects anew if it wants a link; until then, not every second.
+                Frames::Due(now + self.longest)
+            } else {
+                Frames::Due(now + peer.backoff.next(rng))
             };
         }
     }

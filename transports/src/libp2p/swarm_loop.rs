@@ -13,7 +13,7 @@ use futures::StreamExt as _;
 use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::{self, PublishError};
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, mdns};
 use libp2p_stream::{Control, IncomingStreams};
@@ -23,9 +23,11 @@ use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 use super::Libp2pConfig;
 use super::behaviour::{Behaviour, BehaviourEvent, StartError, topic};
-use super::dials::{Dials, named_peer};
+use super::dials::{Dials, bare_peer, named_peer};
 use super::key::{peer_id, peer_key};
 use super::peers::{Connection, Peers};
+#[cfg(feature = "wan")]
+use super::routing::Routing;
 use crate::backoff::Backoff;
 use crate::link::{FRAME_LEN_MAX, Link, LinkProfile, PeerKey, Topology, TransportEvent};
 use crate::pipe::Clear;
@@ -79,6 +81,8 @@ pub(super) struct SwarmLoop {
     config: Libp2pConfig,
     dials: Arc<Mutex<Dials>>,
     peers: Peers,
+    #[cfg(feature = "wan")]
+    routing: Routing,
     links: Registry,
     links_made: u64,
     listeners: HashMap<ListenerId, Multiaddr>,
@@ -111,6 +115,8 @@ impl SwarmLoop {
             config,
             dials,
             peers,
+            #[cfg(feature = "wan")]
+            routing: Routing::default(),
             links: Registry::default(),
             links_made: 0,
             listeners: HashMap::new(),
@@ -222,23 +228,76 @@ impl SwarmLoop {
 
     fn dial_what_is_due(&mut self, now: Instant) {
         loop {
-            let due = self.dials().take_due(now, |peer| self.peers.is_connected(peer));
+            let is_reached = |peer: &PeerId| self.peers.is_reached(peer);
+            #[cfg(feature = "wan")]
+            let is_looked_up = |peer: &PeerId| self.routing.is_looking_up(peer);
+            #[cfg(not(feature = "wan"))]
+            let is_looked_up = |_: &PeerId| false;
+            let due = self.dials().take_due(now, is_reached, is_looked_up);
             let Some((name, address)) = due else { return };
             if self.is_own(&address) {
                 self.leads_back(name);
                 continue;
             }
-            let mut options = DialOpts::unknown_peer_id().address(address);
-            if cfg!(not(feature = "wan")) {
-                // From the listening port, a peer that comes back at once may find the old connection's remains. Only hole punching needs it.
-                options = options.allocate_new_port();
-            }
-            let options = options.build();
+            let options = match bare_peer(&address) {
+                Some(peer) => self.by_name_alone(peer),
+                None => {
+                    let mut options = DialOpts::unknown_peer_id().address(address);
+                    if cfg!(not(feature = "wan")) {
+                        // From the listening port, a peer that comes back at once may find the old connection's remains. Only hole punching
+                        // needs it.
+                        options = options.allocate_new_port();
+                    }
+                    options.build()
+                }
+            };
             self.dials().began(&name, options.connection_id());
             if let Err(error) = self.swarm.dial(options) {
                 self.dial_failed_to_begin(name, &error, now);
             }
         }
+    }
+
+    /// How to dial a peer of which only the key is given: at all addresses that are known here, and where it is connected already.
+    ///
+    /// Always: a connection that was made to ask a question carries no frames, so that there may be one.
+    fn by_name_alone(&self, peer: PeerId) -> DialOpts {
+        let connection = self
+            .peers
+            .connection(&peer)
+            .filter(|connection| connection.outbound);
+        let addresses = connection.map(|connection| connection.remote.clone());
+        DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(addresses.into_iter().collect())
+            .extend_addresses_through_behaviour()
+            .build()
+    }
+
+    /// An address led nowhere. If it names a peer alone, others are asked where that peer is, before the next try.
+    #[cfg(feature = "wan")]
+    fn ask_around(&mut self, name: &str) {
+        let bare = name.parse().ok().as_ref().and_then(bare_peer);
+        if let Some(peer) = bare
+            && !self.peers.is_connected(&peer)
+        {
+            self.routing
+                .look_up(&mut self.swarm.behaviour_mut().routing, peer);
+        }
+    }
+
+    /// Whether a connection is one on which this side wants a link, if the peer does.
+    fn is_wanted(&mut self, connection: ConnectionId, peer: PeerId, outbound: bool, now: Instant) -> bool {
+        let dialled = self.dials().connected(connection, peer, now);
+        if cfg!(not(feature = "wan")) || dialled || !outbound {
+            return true;
+        }
+        #[cfg(feature = "wan")]
+        if self.dials().reached(&peer, now) {
+            return true;
+        }
+        let mut relays = self.config.relays.iter();
+        relays.any(|relay| relay.parse().ok().as_ref().and_then(named_peer) == Some(peer))
     }
 
     /// Whether an address is one of this node's own, as far as it knows them without asking.
@@ -269,6 +328,8 @@ impl SwarmLoop {
 
     fn dial_failed_to_begin(&mut self, name: String, error: &DialError, now: Instant) {
         let retry_in = self.dials().failed_to_begin(&name, now, &mut rand::rng());
+        #[cfg(feature = "wan")]
+        self.ask_around(&name);
         self.tell(TransportEvent::DialFailed {
             address: name,
             reason: chain(error),
@@ -432,13 +493,14 @@ impl SwarmLoop {
                 endpoint,
                 ..
             } => {
-                self.dials().connected(connection_id, peer_id, now);
+                let outbound = endpoint.is_dialer();
+                let wanted = self.is_wanted(connection_id, peer_id, outbound, now);
                 match peer_key(&peer_id) {
                     Some(key) => {
-                        let remote = endpoint.get_remote_address().clone();
                         let connection = Connection {
-                            remote,
-                            outbound: endpoint.is_dialer(),
+                            remote: endpoint.get_remote_address().clone(),
+                            outbound,
+                            wanted,
                         };
                         self.peers.connected(peer_id, key, connection_id, connection, now);
                     }
@@ -503,7 +565,11 @@ impl SwarmLoop {
     fn dial_failed(&mut self, connection: ConnectionId, error: &DialError, now: Instant) {
         let failed = self.dials().failed(connection, now, &mut rand::rng());
         let Some((address, pause)) = failed else { return };
-        if matches!(error, DialError::LocalPeerId { .. }) {
+        #[cfg(feature = "wan")]
+        self.ask_around(&address);
+        // That a peer is said to be where this node is proves nothing about the peer.
+        let is_bare = address.parse().ok().as_ref().and_then(bare_peer).is_some();
+        if matches!(error, DialError::LocalPeerId { .. }) && !is_bare {
             self.leads_back(address);
         } else {
             let event = TransportEvent::DialFailed {
@@ -524,6 +590,26 @@ impl SwarmLoop {
                         peer,
                         bytes: message.data.into(),
                     });
+                }
+            }
+            #[cfg(feature = "wan")]
+            BehaviourEvent::Identify(libp2p::identify::Event::Received { peer_id, info, .. }) => {
+                if let Some(connection) = self.peers.connection(&peer_id) {
+                    let (remote, outbound) = (&connection.remote, connection.outbound);
+                    Routing::learn(
+                        &mut self.swarm.behaviour_mut().routing,
+                        peer_id,
+                        &info,
+                        remote,
+                        outbound,
+                    );
+                }
+            }
+            #[cfg(feature = "wan")]
+            BehaviourEvent::Routing(event) => {
+                let kademlia = &mut self.swarm.behaviour_mut().routing;
+                if self.routing.event(kademlia, &event) {
+                    self.dials().ask_again(now);
                 }
             }
             BehaviourEvent::Gossip(gossipsub::Event::Subscribed { .. }) => {

@@ -134,3 +134,38 @@ async fn a_node_that_dials_itself_forgets_the_address() {
     };
     assert_eq!(node.event("the failure", failed).await, (address, None));
 }
+
+/// A user would have waited for a peer that this program has no means to find.
+#[tokio::test]
+async fn an_address_that_names_only_a_peer_is_refused_without_the_means_to_look_it_up() {
+    use cairn_transports::{AddressError, Libp2pTransport};
+
+    let node = Node::start(Kind::Libp2p, 1, &[], Options::default());
+    let other = cairn_transports::Identity::new([2; 32]).peer_key();
+    let bare = Libp2pTransport::peer_suffix(other).unwrap();
+    let kept = node.transport.dial(&bare);
+    if cfg!(feature = "wan") {
+        assert_eq!(kept, Ok(()));
+    } else {
+        assert!(
+            kept.as_ref()
+                .is_err_and(|error| error.to_string().contains("--features wan")),
+            "{kept:?}"
+        );
+        assert_eq!(
+            kept,
+            Err(AddressError::NeedsWan {
+                address: bare.clone()
+            })
+        );
+    }
+    let nobody = node.transport.dial("/p2p/nobody");
+    assert!(
+        matches!(nobody, Err(AddressError::Malformed { .. })),
+        "{nobody:?}"
+    );
+    assert_eq!(
+        node.transport.dial(&format!("/ip4/127.0.0.1/tcp/1{bare}")),
+        Ok(())
+    );
+}

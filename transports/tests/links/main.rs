@@ -9,3 +9,5 @@ mod harness;
 mod libp2p_only;
 #[cfg(feature = "tcp")]
 mod tcp_only;
+#[cfg(feature = "wan")]
+mod wan_only;
