@@ -49,7 +49,11 @@ impl Daemon {
             .append(true)
             .open(home.join("log"))
             .unwrap();
+        // Outside of the node's folder, as on a real machine, and gone with the test.
+        let runtime = home.parent().unwrap().join("runtime");
+        std::fs::create_dir_all(&runtime).unwrap();
         let mut child = command
+            .env("XDG_RUNTIME_DIR", runtime)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

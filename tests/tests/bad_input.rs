@@ -75,6 +75,13 @@ fn the_command_line_has_exit_codes() {
         5,
         "conflict"
     );
+    assert_eq!(
+        cairn_fails(&home, &["ls", "/private/none/"]).0,
+        3,
+        "no such folder"
+    );
+    let (code, said) = cairn_fails(&home, &["--no-mdns", "status"]);
+    assert!(code == 2 && said.contains("cairn run"), "{said}");
     let (code, said) = cairn_fails(&home, &["put", file, "/elsewhere/a"]);
     assert!(code == 1 || code == 2, "{code}");
     assert!(
@@ -82,6 +89,9 @@ fn the_command_line_has_exit_codes() {
         "the message says what a path looks like: {said}"
     );
     drop(node);
+    let relay = ["run", "--no-mdns", "--http", "127.0.0.1:0", "--relay-for-others"];
+    let (code, said) = cairn_fails(&home, &relay);
+    assert!(code == 1 && said.contains("feature wan"), "{said}");
 }
 
 #[test]
@@ -92,6 +102,60 @@ fn an_unknown_key_in_the_configuration_is_named() {
     std::fs::write(home.join("cairn.toml"), "htpp = \"127.0.0.1:0\"\n").unwrap();
     let (_, said) = cairn_fails(&home, &["run", "--no-mdns"]);
     assert!(said.contains("htpp"), "{said}");
+    for (line, key) in [
+        ("quota = \"1 GB\"", "quota"),
+        ("document_size_max = \"\"", "document_size_max"),
+        ("log = \"loud\"", "log"),
+    ] {
+        std::fs::write(home.join("cairn.toml"), line).unwrap();
+        let (code, said) = cairn_fails(&home, &["run", "--no-mdns"]);
+        let names_it = said.contains(&format!("cairn.toml: {key}: "));
+        assert!(code == 2 && names_it, "{code} {said}");
+    }
+}
+
+#[test]
+fn what_a_node_writes_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("a");
+    // A shell whose new files everybody may read.
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "umask 0; exec \"$@\"", "sh"])
+        .arg(cairn_tests::program())
+        .arg("--home")
+        .arg(&home)
+        .args([
+            "run",
+            "--no-mdns",
+            "--http",
+            "127.0.0.1:0",
+            "--listen",
+            "tcp://127.0.0.1:0",
+        ]);
+    let node = Daemon::spawn(&home, shell);
+    node.http().store("/notes/small", b"one");
+    node.http().store("/notes/large", &[7; 500_000]);
+    let mut folders = vec![home.clone()];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for item in std::fs::read_dir(folder).unwrap() {
+            let item = item.unwrap();
+            let metadata = item.metadata().unwrap();
+            // The test itself made the log.
+            if item.file_name() == "log" {
+                continue;
+            }
+            let mode = metadata.permissions().mode() & 0o777;
+            assert_eq!(mode & 0o077, 0, "{} is {mode:o}", item.path().display());
+            files += 1;
+            if metadata.is_dir() {
+                folders.push(item.path());
+            }
+        }
+    }
+    assert!(files > 5, "{files}");
 }
 
 #[test]

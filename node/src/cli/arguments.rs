@@ -21,14 +21,26 @@ pub struct Cli {
 }
 
 /// Arguments of `run`.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct RunArguments {
     /// Where the HTTP door opens; port 0: any free port
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub http: Option<SocketAddr>,
+    /// Where programs reach the HTTP door, if a proxy with TLS stands before it, such as https://HOST
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
     /// Where other nodes reach this one: tcp://ADDRESS:PORT, or a multiaddr. May be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
+    /// Where others reach this node from outside; invites name it first. May be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub external: Vec<String>,
+    /// A relay through which to be reachable: a multiaddr that ends in /p2p/ID. May be repeated; needs the feature wan
+    #[arg(long, value_name = "ADDRESS")]
+    pub relay: Vec<String>,
+    /// Relay for others; needs the feature wan
+    #[arg(long)]
+    pub relay_for_others: bool,
     /// A node to stay in touch with. May be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub peer: Vec<String>,

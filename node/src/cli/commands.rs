@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use serde_json::Value;
 
-use super::arguments::{Cli, TokenWords, Words};
+use super::arguments::{Cli, RunArguments, TokenWords, Words};
 use super::output::{number, progress, qr, size, table, text};
 use super::{decode, node, output};
 use crate::control::{Client, ClientError, Request};
@@ -56,6 +56,11 @@ type Outcome = Result<(), Failure>;
 pub(super) fn run(cli: Cli) -> Outcome {
     let home = node::home(cli.home);
     let home = home.as_path();
+    if cli.command.is_some() && cli.run != RunArguments::default() {
+        return Err(Failure::usage(
+            "options of run stand behind it: cairn run --http 127.0.0.1:7780; only --home may stand before a word",
+        ));
+    }
     match cli.command {
         None => node::run(home, cli.run),
         Some(Words::Run(arguments)) => node::run(home, arguments),

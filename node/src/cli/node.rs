@@ -3,12 +3,14 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
 use tracing_subscriber::EnvFilter;
 
 use super::arguments::RunArguments;
 use super::commands::Failure;
 use crate::daemon::{
-    ConfigFile, Home, Invite, Settings, SpaceFile, SystemClock, parse_size, run_until_stopped,
+    ConfigError, ConfigFile, Home, HomeError, Invite, Settings, SpaceFile, SystemClock, parse_size,
+    run_until_stopped,
 };
 
 /// The name under which a new folder's user is known, when nobody says.
@@ -29,17 +31,36 @@ fn device_name() -> String {
     if name.is_empty() { "device".into() } else { name }
 }
 
+/// Documents, keys and tokens are for the user who runs the node: nobody else on the machine may read what it writes.
+fn keep_private() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+}
+
+/// What is logged at `level`: all that the node says; of the libraries below it, what they warn of.
+fn log_filter(key: &str, level: &str) -> Result<EnvFilter, ConfigError> {
+    let bad = || ConfigError::BadLevel {
+        key: key.to_owned(),
+        value: level.to_owned(),
+    };
+    if !["error", "warn", "info", "debug", "trace"].contains(&level) {
+        return Err(bad());
+    }
+    let below = if level == "error" { "error" } else { "warn" };
+    EnvFilter::try_new(format!("{below},cairn={level},cairn_transports={level}")).map_err(|_| bad())
+}
+
 /// Runs the node until it is told to stop.
 pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
-    std::fs::create_dir_all(home)
-        .map_err(|error| Failure::of(format!("cannot use {}: {error}", home.display())))?;
+    keep_private();
+    Home::create(home).map_err(Failure::of)?;
     let file = ConfigFile::load(home).map_err(Failure::of)?;
-    let level = arguments.log.or(file.log).unwrap_or_else(|| "info".into());
-    let filter = EnvFilter::try_new(&level).map_err(|error| {
-        Failure::usage(format!(
-            "\"{level}\" is no log level ({error}): use info or debug"
-        ))
-    })?;
+    let in_file = |key: &str| format!("{}: {key}", home.join("cairn.toml").display());
+    let filter = match (&arguments.log, &file.log) {
+        (Some(level), _) => log_filter("--log", level),
+        (None, Some(level)) => log_filter(&in_file("log"), level),
+        (None, None) => log_filter("--log", "info"),
+    };
+    let filter = filter.map_err(Failure::usage)?;
     let colours = std::io::stderr().is_terminal();
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -47,14 +68,14 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         .with_ansi(colours)
         .try_init();
 
-    let quota = arguments.quota.or(file.quota);
-    let quota_bytes = quota
-        .as_deref()
-        .map(parse_size)
-        .transpose()
-        .map_err(Failure::usage)?;
+    let quota = match (&arguments.quota, &file.quota) {
+        (Some(size), _) => Some(parse_size("--quota", size)),
+        (None, Some(size)) => Some(parse_size(&in_file("quota"), size)),
+        (None, None) => None,
+    };
+    let quota_bytes = quota.transpose().map_err(Failure::usage)?;
     let document_len_max = match file.document_size_max.as_deref() {
-        Some(size) => parse_size(size).map_err(Failure::of)?,
+        Some(size) => parse_size(&in_file("document_size_max"), size).map_err(Failure::usage)?,
         None => DOCUMENT_LEN_MAX,
     };
     let chosen_http = arguments.http.or(file.http);
@@ -63,25 +84,32 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
     } else {
         Some(arguments.listen)
     };
-    let mut peers = file.peers;
-    peers.extend(arguments.peer);
+    let both = |mut file: Vec<String>, told: Vec<String>| {
+        file.extend(told);
+        file
+    };
     let settings = Settings {
         home: home.to_owned(),
         user: arguments.user.or(file.user).unwrap_or_else(|| USER.into()),
         name: device_name(),
         listen: listen.unwrap_or_else(Settings::default_listen),
-        peers,
+        external: both(file.external, arguments.external),
+        relays: both(file.relays, arguments.relay),
+        relay_for_others: arguments.relay_for_others || file.relay_for_others,
+        peers: both(file.peers, arguments.peer),
         mdns: !arguments.no_mdns && file.mdns.unwrap_or(true),
         quota_bytes,
         document_len_max,
         http: chosen_http.unwrap_or(Settings::DEFAULT_HTTP),
         http_any_port: chosen_http.is_none(),
+        public_url: arguments.public_url.or(file.public_url),
     };
     run_until_stopped(&settings).map_err(Failure::of)
 }
 
 /// Makes keys and configuration.
 pub(super) fn init(home: &Path, user: &str) -> Result<(), Failure> {
+    keep_private();
     let folder = Home::open(home).map_err(Failure::of)?;
     ConfigFile::load(home).map_err(Failure::of)?;
     let space = folder
@@ -105,12 +133,12 @@ pub(super) fn init(home: &Path, user: &str) -> Result<(), Failure> {
 /// Makes a new folder one of an owner's nodes.
 pub(super) fn join(home: &Path, code: &str, name: Option<String>) -> Result<(), Failure> {
     let invite = Invite::decode(code).map_err(Failure::usage)?;
+    keep_private();
     let folder = Home::open(home).map_err(Failure::of)?;
     if folder.space().map_err(Failure::of)?.is_some() {
-        return Err(Failure::of(format!(
-            "{} is a node already: join with a new folder, cairn --home NEW join CODE",
-            home.display()
-        )));
+        return Err(Failure::of(HomeError::Exists {
+            path: home.to_owned(),
+        }));
     }
     ConfigFile::load(home).map_err(Failure::of)?;
     let device = folder.device_key().map_err(Failure::of)?.node_id();

@@ -323,6 +323,11 @@ impl Session {
                 std::ops::ControlFlow::Continue(())
             })?;
         }
+        // A folder is there as long as something is in it.
+        if items.is_empty() && folder != FolderPath::root() {
+            let missing = format!("there is no folder {}", folder.as_str());
+            return Err(Failure::new(ErrorKind::NotFound, missing));
+        }
         Ok(items.into())
     }
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// The file that the first start writes: every key, with its default.
-const TEMPLATE: &str = r#"# The configuration of this cairn. Every line that is commented out shows a default;
-# what the command line says goes before this file.
+/// The file that the first start writes: every key.
+const TEMPLATE: &str = r#"# The configuration of this cairn. What the command line says goes before this file.
+# Take the # off a line to set it; where a default is not named, the line shows it.
 
 # The user's name in addresses: http://…/storage/NAME. Only read at the first start.
 # user = "me"
@@ -17,18 +17,32 @@ const TEMPLATE: &str = r#"# The configuration of this cairn. Every line that is 
 # The HTTP door. Without this line 127.0.0.1:7780 is tried, and any free port if that is taken.
 # http = "127.0.0.1:7780"
 
+# Where programs reach the HTTP door, if a proxy with TLS stands before it. No default.
+# public_url = "https://cairn.example.org"
+
 # Where other nodes may reach this one: tcp://ADDRESS:PORT, or a multiaddr for libp2p.
 # Port 0 lets the system choose.
 # listen = ["tcp://0.0.0.0:7781", "tcp://[::]:7781", "/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0"]
 
-# Nodes to stay in touch with, besides those that are found on the LAN.
+# Under which addresses others reach this node from outside, as behind a router that
+# forwards a port: invites name them first. None by default.
+# external = ["tcp://cairn.example.org:7781"]
+
+# Nodes to stay in touch with, besides those that are found on the LAN. None by default.
 # peers = ["tcp://cairn.example.org:7781"]
 
 # Find nodes on the LAN, and be found, by mDNS.
 # mdns = true
 
-# How much the documents may take together, and how long one of them may be.
-# quota = "10 GiB"
+# Relays through which to be reachable, each a multiaddr that ends in /p2p/ID, and whether
+# to relay for others. Both need a program built with the feature wan. None by default.
+# relays = ["/dns4/relay.example.org/tcp/4040/p2p/12D3KooWGzh1R5dT2zmRVNAjWjGcXHsm4gJ8SxwJpTg2aCtNcSC9"]
+# relay_for_others = false
+
+# How much the documents may take together: by default as much as the disk has.
+# quota = "100 GiB"
+
+# How long one document may be.
 # document_size_max = "10 GiB"
 
 # What is logged: error, warn, info, debug or trace.
@@ -56,8 +70,21 @@ pub enum ConfigError {
         reason: String,
     },
     /// No size.
-    #[error("\"{0}\" is no size: write a number with B, KiB, MiB, GiB or TiB, such as \"10 GiB\"")]
-    BadSize(String),
+    #[error("{key}: \"{value}\" is no size: write a number with B, KiB, MiB, GiB or TiB, such as \"10 GiB\"")]
+    BadSize {
+        /// The option, or the file and the key.
+        key: String,
+        /// What it says.
+        value: String,
+    },
+    /// No level.
+    #[error("{key}: \"{value}\" is no log level: use error, warn, info, debug or trace")]
+    BadLevel {
+        /// The option, or the file and the key.
+        key: String,
+        /// What it says.
+        value: String,
+    },
 }
 
 /// What the file may say. Everything may be left out.
@@ -70,6 +97,17 @@ pub struct ConfigFile {
     pub http: Option<SocketAddr>,
     /// Addresses to listen on.
     pub listen: Option<Vec<String>>,
+    /// Where programs reach the HTTP door.
+    pub public_url: Option<String>,
+    /// Addresses at which others reach this node from outside.
+    #[serde(default)]
+    pub external: Vec<String>,
+    /// Relays through which to be reachable.
+    #[serde(default)]
+    pub relays: Vec<String>,
+    /// Relay for others.
+    #[serde(default)]
+    pub relay_for_others: bool,
     /// Nodes to stay in touch with.
     #[serde(default)]
     pub peers: Vec<String>,
@@ -102,9 +140,12 @@ impl ConfigFile {
     }
 }
 
-/// Reads a size such as `10 GiB`, in bytes.
-pub fn parse_size(text: &str) -> Result<u64, ConfigError> {
-    let bad = || ConfigError::BadSize(text.to_owned());
+/// Reads a size such as `10 GiB`, in bytes. `key` says where it stands, for the error.
+pub fn parse_size(key: &str, text: &str) -> Result<u64, ConfigError> {
+    let bad = || ConfigError::BadSize {
+        key: key.to_owned(),
+        value: text.to_owned(),
+    };
     let trimmed = text.trim();
     let digits = trimmed.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = trimmed[..digits].parse().map_err(|_| bad())?;
@@ -136,6 +177,7 @@ mod tests {
             .collect();
         let all: ConfigFile = toml::from_str(&uncommented).unwrap();
         assert!(all.user.is_some() && all.http.is_some() && all.listen.is_some() && all.mdns.is_some());
+        assert!(all.public_url.is_some() && !all.external.is_empty() && !all.relays.is_empty());
         assert!(all.quota.is_some() && all.document_size_max.is_some() && all.log.is_some());
     }
 
@@ -149,11 +191,12 @@ mod tests {
 
     #[test]
     fn sizes_are_read() {
-        assert_eq!(parse_size("10 GiB").unwrap(), 10 << 30);
-        assert_eq!(parse_size("123").unwrap(), 123);
-        assert_eq!(parse_size("1KiB").unwrap(), 1024);
+        assert_eq!(parse_size("quota", "10 GiB").unwrap(), 10 << 30);
+        assert_eq!(parse_size("quota", "123").unwrap(), 123);
+        assert_eq!(parse_size("quota", "1KiB").unwrap(), 1024);
         for bad in ["", "GiB", "1 GB", "-1", "99999999 TiB"] {
-            assert!(parse_size(bad).is_err(), "{bad}");
+            let said = parse_size("quota", bad).unwrap_err().to_string();
+            assert!(said.starts_with("quota: "), "{said}");
         }
     }
 }

@@ -101,6 +101,7 @@ async fn run(
         links: running.links.clone(),
         http: address,
         document_len_max: settings.document_len_max,
+        external: settings.external.clone(),
     });
     let control = tokio::spawn(control::serve(
         running.node.clone(),
@@ -110,6 +111,7 @@ async fn run(
     let (stop, mut stopped) = watch::channel(false);
     let config = api::HttpConfig {
         document_len_max: settings.document_len_max,
+        public_url: settings.public_url.clone(),
         ..api::HttpConfig::default()
     };
     let door = tokio::spawn(api::serve(running.node.clone(), http, config, async move {
@@ -198,6 +200,7 @@ struct Surroundings {
     links: LinkTable,
     http: SocketAddr,
     document_len_max: u64,
+    external: Vec<String>,
 }
 
 impl Surroundings {
@@ -261,7 +264,7 @@ impl Extras for Surroundings {
         let now = SystemClock::start().now().wall;
         let expires = WallTime(now.0.saturating_add(valid_s.saturating_mul(1000)));
         let addresses = if addresses.is_empty() {
-            super::addresses::reachable(&self.links.listening())
+            super::addresses::reachable(&self.external, &self.links.listening())
         } else {
             addresses
         };

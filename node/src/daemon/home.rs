@@ -117,17 +117,22 @@ pub fn random_seed() -> Result<Zeroizing<[u8; 32]>, HomeError> {
 }
 
 impl Home {
+    /// Makes the folder if there is none, for its user alone.
+    pub fn create(path: &Path) -> Result<(), HomeError> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| HomeError::Io {
+            path: path.to_owned(),
+            error,
+        })
+    }
+
     /// Opens the folder, or makes it, and locks it. Fails with [`HomeError::InUse`] while another process has it.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
         let at = |error| HomeError::Io {
             path: path.to_owned(),
             error,
         };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(at)?;
+        Self::create(path)?;
         let lock_path = path.join("lock");
         let mut lock = OpenOptions::new()
             .read(true)

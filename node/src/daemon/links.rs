@@ -1,6 +1,6 @@
 //! Links: what transports bring, and what the engine wants sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ const WAITING_MAX: usize = 4 * 1024 * 1024;
 const SERVING_MAX: usize = 4;
 /// Requests that wait to be served; a peer asks for less than that at a time.
 const REQUESTS_MAX: usize = 1024;
+/// Refusals that are remembered, so that each is logged once.
+const REFUSALS_MAX: usize = 256;
 /// How long a peer that broke the rules is kept out.
 const PENALTY: Duration = Duration::from_secs(30);
 
@@ -202,6 +204,8 @@ pub(super) struct Hands {
     pub(super) register: Register,
     pub(super) links: BTreeMap<LinkId, (PeerKey, FrameSender, mpsc::Sender<Hash>)>,
     pub(super) serving: Arc<Semaphore>,
+    /// What was refused, and is logged.
+    pub(super) refusals: BTreeSet<(NodeId, String)>,
 }
 
 impl Hands {
@@ -227,12 +231,22 @@ impl Hands {
         }
     }
 
-    fn report(report: &Report) {
+    fn report(&mut self, report: &Report) {
         match report {
             Report::PeerJoined(peer) => tracing::info!(%peer, "in touch with a node of this space"),
             Report::MemberAdded(node, name) => tracing::info!(%node, name, "a device joined the space"),
             Report::MemberRevoked(node) => tracing::warn!(%node, "a device was shut out of the space"),
-            Report::Refused { peer, reason } => tracing::warn!(%peer, %reason, "refused"),
+            Report::Refused { peer, reason } => {
+                // A peer that comes back with the same again is said once.
+                if self.refusals.len() >= REFUSALS_MAX {
+                    self.refusals.clear();
+                }
+                if self.refusals.insert((*peer, reason.to_string())) {
+                    tracing::warn!(%peer, %reason, "refused");
+                } else {
+                    tracing::debug!(%peer, %reason, "refused again");
+                }
+            }
             Report::TwinOfOurs => tracing::error!(
                 "another process uses this device's key: run one of them only, and join the other with a new folder"
             ),
@@ -299,7 +313,7 @@ impl Outside for Hands {
                     transport.announce(frame.clone());
                 }
             }
-            Action::Report(report) => Self::report(&report),
+            Action::Report(report) => self.report(&report),
             Action::Reply { .. } => {}
         }
         self.links.retain(|_, (_, sender, _)| !sender.is_closed());

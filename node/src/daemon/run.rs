@@ -40,6 +40,12 @@ pub struct Settings {
     pub name: String,
     /// Addresses to listen on: `tcp://ADDR:PORT` or multiaddrs.
     pub listen: Vec<String>,
+    /// Addresses at which others reach this node from outside, in the same forms; those of TCP may name a host.
+    pub external: Vec<String>,
+    /// Relays through which to be reachable: multiaddrs that end in `/p2p/…`. Needs the feature `wan`.
+    pub relays: Vec<String>,
+    /// Relay for others. Needs the feature `wan`.
+    pub relay_for_others: bool,
     /// Nodes to stay in touch with, in the same forms.
     pub peers: Vec<String>,
     /// Find nodes on the LAN.
@@ -52,6 +58,8 @@ pub struct Settings {
     pub http: SocketAddr,
     /// If the HTTP address is taken, let the system choose a port.
     pub http_any_port: bool,
+    /// Where programs reach the HTTP door, if a proxy stands before it: `https://HOST`.
+    pub public_url: Option<String>,
 }
 
 impl Settings {
@@ -167,12 +175,15 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     let (events, incoming) = mpsc::channel::<TransportEvent>(EVENTS_MAX);
     let identity = || Identity::new(*device.seed());
     let dialled: Vec<String> = settings.peers.iter().chain(&space.addresses).cloned().collect();
+    let members = space.membership.holders(clock.now().wall);
     let transports = transports::start(settings, &dialled, identity, events)?;
     for address in &dialled {
         if let Err(error) = transports::dial(&transports, address) {
             tracing::warn!(%error, "this peer is left out");
         }
     }
+    let others = members.into_iter().filter(|member| *member != device.node_id());
+    transports::keep_in_touch(&transports, others);
     let links = LinkTable::default();
     let reader = Reader {
         table: links.clone(),
@@ -191,6 +202,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         register,
         links: std::collections::BTreeMap::new(),
         serving: Hands::serving(),
+        refusals: std::collections::BTreeSet::new(),
     };
     let thread = std::thread::Builder::new().name("engine".into());
     let engine = thread

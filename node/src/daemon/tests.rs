@@ -15,12 +15,16 @@ fn settings(home: &Path, peers: Vec<String>) -> Settings {
         user: "ada".into(),
         name: "test".into(),
         listen: vec!["tcp://127.0.0.1:0".into()],
+        external: Vec::new(),
+        relays: Vec::new(),
+        relay_for_others: false,
         peers,
         mdns: false,
         quota_bytes: None,
         document_len_max: u64::MAX,
         http: ([127, 0, 0, 1], 0).into(),
         http_any_port: true,
+        public_url: None,
     }
 }
 

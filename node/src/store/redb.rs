@@ -25,6 +25,8 @@ pub struct RedbStore(Arc<Shared>);
 
 struct Shared {
     database: Database,
+    /// Dropped behind the database, that is when the file is closed: the count of `Shared` is zero before that.
+    open: Arc<()>,
     watch: Arc<Watch>,
 }
 
@@ -49,10 +51,10 @@ impl Watch {
 }
 
 /// Tells whether a store is still open, and does not keep it so.
-pub struct OpenStore(Weak<Shared>);
+pub struct OpenStore(Weak<()>);
 
 impl OpenStore {
-    /// Says whether anybody still holds the store.
+    /// Says whether anybody still holds the store, or its file is not closed yet.
     pub fn is_open(&self) -> bool {
         self.0.strong_count() > 0
     }
@@ -109,6 +111,7 @@ impl RedbStore {
         })?;
         let store = Self(Arc::new(Shared {
             database,
+            open: Arc::default(),
             watch: Arc::default(),
         }));
         // Readers of a table that was never made would fail: all are made here.
@@ -133,7 +136,7 @@ impl RedbStore {
 
     /// For waiting until every clone is gone and the file is closed.
     pub fn open_store(&self) -> OpenStore {
-        OpenStore(Arc::downgrade(&self.0))
+        OpenStore(Arc::downgrade(&self.0.open))
     }
 
     /// Visits all keys of a table, each with its value or, when that is damaged, with none.
