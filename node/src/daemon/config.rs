@@ -19,7 +19,7 @@ const TEMPLATE: &str = r#"# The configuration of this cairn. Every line that is 
 
 # Where other nodes may reach this one: tcp://ADDRESS:PORT, or a multiaddr for libp2p.
 # Port 0 lets the system choose.
-# listen = ["tcp://0.0.0.0:7781", "/ip4/0.0.0.0/tcp/0"]
+# listen = ["tcp://0.0.0.0:7781", "tcp://[::]:7781", "/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0"]
 
 # Nodes to stay in touch with, besides those that are found on the LAN.
 # peers = ["tcp://cairn.example.org:7781"]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, UnixListener};
@@ -20,34 +20,74 @@ use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
 use crate::model::{KeyPair, NodeId, OwnerId, Revocation, WallTime};
 use crate::space::records;
-use crate::store::Store;
+use crate::store::{OpenStore, Store};
 
 /// How often the engine is looked after.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Runs a node until SIGTERM or SIGINT, or until its store fails.
-pub fn run_until_stopped(settings: &Settings) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(16)
-        .enable_all()
-        .build()
-        .map_err(RunError::system("cannot start the runtime"))?;
-    let result = runtime.block_on(run(settings));
-    runtime.shutdown_timeout(Duration::from_millis(200));
-    result
+/// Repairs of one run before the disk itself is under suspicion.
+const REPAIRS_MAX: u32 = 3;
+/// How long the end of a run waits for requests that nobody wants any more, and for the database to be closed.
+const CLOSE_MAX: Duration = Duration::from_millis(500);
+
+/// Why a run ended well.
+enum End {
+    /// SIGTERM or SIGINT.
+    Told,
+    /// The database was found damaged.
+    Damaged,
 }
 
-async fn run(settings: &Settings) -> Result<(), RunError> {
+/// Runs a node until SIGTERM or SIGINT, or until its store fails. A database that is found damaged is repaired, and
+/// the run begins anew.
+pub fn run_until_stopped(settings: &Settings) -> Result<(), RunError> {
+    let mut settings = settings.clone();
+    let mut found_damaged = false;
+    for _ in 0..=REPAIRS_MAX {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(16)
+            .enable_all()
+            .build()
+            .map_err(RunError::system("cannot start the runtime"))?;
+        let mut store = None;
+        let ended = runtime.block_on(run(&mut settings, found_damaged, &mut store));
+        runtime.shutdown_timeout(CLOSE_MAX);
+        // A database that is closed before the process ends opens at once the next time, and need not be checked.
+        let waiting = Instant::now();
+        while store.as_ref().is_some_and(OpenStore::is_open) && waiting.elapsed() < CLOSE_MAX {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        match ended {
+            Ok(End::Told) => return Ok(()),
+            Ok(End::Damaged) => found_damaged = true,
+            Err(error) if error.is_damage() => found_damaged = true,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(RunError::Repair(format!(
+        "it was damaged again after {REPAIRS_MAX} repairs: the disk may be failing, move {} to another",
+        settings.home.display()
+    )))
+}
+
+async fn run(
+    settings: &mut Settings,
+    found_damaged: bool,
+    store: &mut Option<OpenStore>,
+) -> Result<End, RunError> {
     let mut terminate =
         signal(SignalKind::terminate()).map_err(RunError::system("cannot wait for signals"))?;
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(RunError::system("cannot wait for signals"))?;
-    let running = start(settings).await?;
+    let mut running = start(settings, found_damaged).await?;
+    *store = Some(running.node.store().open_store());
     let http = listen_http(settings).await?;
     let address = http
         .local_addr()
         .map_err(RunError::system("cannot open the HTTP door"))?;
+    // After a repair, the door is where programs know it.
+    settings.http = address;
     let socket = control::socket_path(running.home.path());
     // What a killed process left; the lock on the folder says that nobody listens there.
     let _ = std::fs::remove_file(&socket);
@@ -79,21 +119,24 @@ async fn run(settings: &Settings) -> Result<(), RunError> {
     notify("READY=1");
 
     let mut watch = tokio::time::interval(WATCH_INTERVAL);
-    loop {
+    let end = loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = watch.tick() => if !running.is_alive() { break },
+            _ = terminate.recv() => break End::Told,
+            _ = interrupt.recv() => break End::Told,
+            Ok(()) = running.damaged.changed() => break End::Damaged,
+            _ = watch.tick() => if !running.is_alive() { break End::Told },
         }
+    };
+    if matches!(end, End::Told) {
+        notify("STOPPING=1");
     }
-    notify("STOPPING=1");
     let _ = stop.send(true);
     control.abort();
     // Requests that are under way get their answers: their changes may be on disk already.
     let _ = tokio::time::timeout(Duration::from_millis(800), door).await;
     let result = running.stop().await;
     let _ = std::fs::remove_file(&socket);
-    result
+    result.map(|()| end)
 }
 
 async fn listen_http(settings: &Settings) -> Result<TcpListener, RunError> {

@@ -15,6 +15,7 @@ mod invite;
 mod links;
 mod node;
 mod register;
+mod repair;
 mod run;
 #[cfg(test)]
 mod test_node;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cairn_transports::{AddressError, Identity, Transport, TransportEvent};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::chunk_worker::{self, Expected};
 use super::engine_thread::{self, Input, Inputs};
@@ -16,7 +16,7 @@ use super::home::{Home, HomeError, random_seed};
 use super::links::{Hands, LinkTable, Reader};
 use super::register::Register;
 use super::transports::{self, TransportsError};
-use super::{Node, SystemClock};
+use super::{Node, SystemClock, repair};
 use crate::mesh::{Config, Engine, EngineError, Event};
 use crate::model::{Hash, KeyPair};
 use crate::space::chunk_record;
@@ -61,11 +61,11 @@ impl Settings {
 
     /// Where to listen, if nobody says where.
     pub fn default_listen() -> Vec<String> {
-        let mut listen = vec!["tcp://0.0.0.0:7781".to_owned()];
+        let mut listen = vec!["tcp://0.0.0.0:7781", "tcp://[::]:7781"];
         if cfg!(feature = "libp2p") {
-            listen.push("/ip4/0.0.0.0/tcp/0".to_owned());
+            listen.extend(["/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0"]);
         }
-        listen
+        listen.into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -85,6 +85,9 @@ pub enum RunError {
     /// The engine's store failed.
     #[error("the node stopped: {0}")]
     Engine(#[from] EngineError),
+    /// The damaged database could not be built anew.
+    #[error("cannot repair the database: {0}")]
+    Repair(String),
     /// An address that no transport understands.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -121,21 +124,29 @@ pub struct Running {
     pub home: Arc<Home>,
     /// The device's key, for signing invites and revocations.
     pub device: KeyPair,
+    /// Changes to true when the database is found damaged.
+    pub damaged: watch::Receiver<bool>,
     transports: Vec<Arc<dyn Transport>>,
     inputs: Inputs,
     engine: JoinHandle<Result<(), EngineError>>,
 }
 
-/// Starts a node's engine and links. Must be called within a tokio runtime.
-pub async fn start(settings: &Settings) -> Result<Running, RunError> {
+/// Starts a node's engine and links. Must be called within a tokio runtime. `found_damaged`: the database was found
+/// damaged when it was last open.
+pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, RunError> {
     let clock = SystemClock::start();
     let home = Arc::new(Home::open(&settings.home)?);
     let space = home.begin_space(&settings.user, &settings.name, clock.now().wall)?;
     let device = home.device_key()?;
-    let database = home.file("cairn.redb");
-    let store = RedbStore::open(&database)?;
     let chunks = ChunkFiles::open(Arc::new(FolderDisk::open(home.path()).map_err(ChunkError::from)?))?;
-    let (register, proven) = Register::open(device.node_id(), &database);
+    let store = repair::open(&home, &chunks, found_damaged, clock.now().wall)?;
+    let (tell_damage, damaged) = watch::channel(false);
+    store.on_damage(move |error| {
+        if !tell_damage.send_replace(true) {
+            tracing::error!(%error, "the database is damaged: it is repaired now");
+        }
+    });
+    let (register, proven) = Register::open(device.node_id(), &repair::database(&home));
     let on_disk = Engine::own_writer_on_disk(&store)?;
     let config = Config {
         key: device.clone(),
@@ -187,8 +198,9 @@ pub async fn start(settings: &Settings) -> Result<Running, RunError> {
         .map_err(RunError::system("cannot start the engine's thread"))?;
     {
         let (store, chunks, inputs) = (store.clone(), chunks.clone(), inputs.clone());
+        let keep_unlisted = repair::has_set_aside(&home);
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = compare_chunks(&store, &chunks, &inputs) {
+            if let Err(error) = compare_chunks(&store, &chunks, &inputs, keep_unlisted) {
                 tracing::warn!(%error, "the chunk files were not looked through");
             }
         });
@@ -207,6 +219,7 @@ pub async fn start(settings: &Settings) -> Result<Running, RunError> {
         links,
         home,
         device,
+        damaged,
         transports,
         inputs,
         engine,
@@ -247,6 +260,7 @@ fn compare_chunks(
     store: &RedbStore,
     chunks: &ChunkFiles,
     inputs: &Inputs,
+    keep_unlisted: bool,
 ) -> Result<(), crate::service::ReadError> {
     for hash in chunks.list() {
         let hash = hash?;
@@ -255,6 +269,7 @@ fn compare_chunks(
                 let _ = inputs.send(Input::Event(Event::ChunkStored { chunk: hash }));
             }
             Some(_) => {}
+            None if keep_unlisted => {}
             None => {
                 chunks.remove_unless(&hash, || {
                     !store

@@ -85,9 +85,11 @@ async fn documents_of_every_size_reach_the_other_node() {
     let folder = tempfile::tempdir().unwrap();
     let (home_a, home_b) = (folder.path().join("a"), folder.path().join("b"));
     join(&home_a, &home_b);
-    let a = start(&settings(&home_a, Vec::new())).await.unwrap();
+    let a = start(&settings(&home_a, Vec::new()), false).await.unwrap();
     eventually("listening", || !a.links.listening().is_empty()).await;
-    let b = start(&settings(&home_b, a.links.listening())).await.unwrap();
+    let b = start(&settings(&home_b, a.links.listening()), false)
+        .await
+        .unwrap();
     let mut written = Vec::new();
     for (index, len) in [0, 1, 8192, 8193, 100_000, 262_144, 262_145, 3_000_000]
         .into_iter()

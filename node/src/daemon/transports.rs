@@ -54,8 +54,7 @@ pub(super) fn start(
         listen: tcp,
         ..TcpConfig::default()
     };
-    let mut started: Vec<Arc<dyn Transport>> =
-        vec![Arc::new(TcpTransport::start(config, identity(), events.clone()))];
+    let tcp: Arc<dyn Transport> = Arc::new(TcpTransport::start(config, identity(), events.clone()));
     let wanted =
         !multiaddrs.is_empty() || settings.mdns || dialled.iter().any(|address| address.starts_with('/'));
     #[cfg(feature = "libp2p")]
@@ -70,7 +69,7 @@ pub(super) fn start(
                 transport: "libp2p",
                 reason: error.to_string(),
             })?;
-        started.push(Arc::new(libp2p));
+        return Ok(vec![tcp, Arc::new(libp2p)]);
     }
     #[cfg(not(feature = "libp2p"))]
     {
@@ -82,7 +81,7 @@ pub(super) fn start(
             tracing::debug!("built without libp2p: nodes on the LAN are not looked for");
         }
     }
-    Ok(started)
+    Ok(vec![tcp])
 }
 
 /// Has the transport that understands `address` dial it.

@@ -50,6 +50,16 @@ impl Config {
 #[error(transparent)]
 pub struct EngineError(#[from] SpaceError);
 
+impl EngineError {
+    /// What the store said, if it was the store.
+    pub const fn store(&self) -> Option<&StoreError> {
+        match &self.0 {
+            SpaceError::Store(error) => Some(error),
+            SpaceError::Unreadable { .. } => None,
+        }
+    }
+}
+
 impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> Self {
         Self(error.into())

@@ -47,7 +47,7 @@ pub fn attach(entry: &Entry, bytes: Option<&[u8]>) -> Result<Option<Manifest>, B
 }
 
 /// The chunks that a payload consists of.
-fn chunks(content: &Content, manifest: Option<&Manifest>) -> Vec<(Hash, u32)> {
+pub(super) fn chunks(content: &Content, manifest: Option<&Manifest>) -> Vec<(Hash, u32)> {
     match content.payload {
         Payload::Inline => Vec::new(),
         Payload::Chunk => vec![(content.hash, u32::try_from(content.len).unwrap_or(u32::MAX))],

@@ -3,7 +3,8 @@
 //! [`View`] reads: a document with its siblings, a folder's listing, the entries that another clock lacks. [`apply`]
 //! is the only way in for an entry, local or foreign: it drops what the entry supersedes, keeps what is concurrent,
 //! and brings heads, folder versions and chunk counts along in the same transaction. [`records`] names the single
-//! values beside them: clock, membership, what peers acknowledged.
+//! values beside them: clock, membership, what peers acknowledged. [`rebuild`] makes a new store of what can still be
+//! read of a damaged one.
 //!
 //! Invariants: a document's heads are pairwise concurrent; `Entries` holds exactly the heads; a folder's version is
 //! the sum over the documents below it, whatever the order in which they came; a chunk is counted once for every
@@ -15,6 +16,7 @@ mod chunk_refs;
 mod document;
 mod folder;
 mod keys;
+mod rebuild;
 pub mod records;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ pub use apply::{Applied, BadAttachment, apply, attach, collect_tombstone, mark_p
 pub use chunk_refs::{ChunkRecord, chunk_record, mark_present};
 pub use document::{Document, Head, Stored};
 pub use folder::{Folder, FolderVersion};
+pub use rebuild::{Rebuilt, rebuild};
 pub use view::{FolderItem, MissingEntry, View};
 
 use crate::store::StoreError;

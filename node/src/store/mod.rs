@@ -20,7 +20,7 @@ pub use chunks::{
     INLINE_LEN_MAX, MemoryDisk, PayloadCut, Pin, SINGLE_CHUNK_LEN_MAX,
 };
 pub use memory::MemoryStore;
-pub use redb::RedbStore;
+pub use redb::{OpenStore, RedbStore, Salvaged};
 
 /// Longest key, in bytes.
 pub const KEY_LEN_MAX: usize = 4096;
@@ -30,7 +30,7 @@ pub const KEY_LEN_MAX: usize = 4096;
 pub enum Table {
     /// Entries by dot.
     Entries,
-    /// The dots of each document's live entries, by path.
+    /// Each document's live changes (dot, time, content), the winner first, by path.
     Heads,
     /// Folder versions and sums, by path.
     Folders,
@@ -38,13 +38,13 @@ pub enum Table {
     Inline,
     /// Chunks that payloads refer to, with their count, by hash.
     Chunks,
-    /// Documents whose payload is not here yet, by dot.
+    /// Live entries whose payload is not here yet, by dot.
     Pending,
     /// Live tombstones, by dot.
     Tombstones,
     /// What each peer has acknowledged, by node.
     Peers,
-    /// Single values by name: clock, membership, incarnation, version of the layout.
+    /// Single values by name: clock, membership, own writer, collected tombstones.
     Meta,
     /// Access tokens by hash.
     Tokens,
@@ -92,6 +92,9 @@ pub enum StoreError {
     /// Another process has this store open.
     #[error("the database is in use by another process")]
     InUse,
+    /// The database below found its own structure damaged.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     /// A stored value does not match its checksum.
     #[error("a value in table \"{table}\" is corrupted (key {key})")]
     Corrupted {
@@ -103,6 +106,13 @@ pub enum StoreError {
     /// A key over [`KEY_LEN_MAX`].
     #[error("a key has at most {KEY_LEN_MAX} bytes")]
     KeyTooLong,
+}
+
+impl StoreError {
+    /// Says whether what was read is not what was written: trying again does not help, building the store anew does.
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Corrupted { .. })
+    }
 }
 
 /// Receives one key and value of a scan; says whether to go on.

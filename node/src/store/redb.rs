@@ -6,8 +6,9 @@
 
 use std::fs::{self, File};
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -20,7 +21,42 @@ const CACHE_LEN: usize = 8 * 1024 * 1024;
 
 /// A store in one file. Clones share it.
 #[derive(Clone)]
-pub struct RedbStore(Arc<Database>);
+pub struct RedbStore(Arc<Shared>);
+
+struct Shared {
+    database: Database,
+    watch: Arc<Watch>,
+}
+
+/// Who is told when something read is damaged.
+#[derive(Default)]
+struct Watch(OnceLock<Box<Tell>>);
+
+type Tell = dyn Fn(&StoreError) + Send + Sync;
+
+/// Receives one key of a salvaged table, and its value unless that is damaged.
+pub type Salvaged<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
+
+impl Watch {
+    fn look<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let (Err(error), Some(tell)) = (&result, self.0.get())
+            && error.is_damage()
+        {
+            tell(error);
+        }
+        result
+    }
+}
+
+/// Tells whether a store is still open, and does not keep it so.
+pub struct OpenStore(Weak<Shared>);
+
+impl OpenStore {
+    /// Says whether anybody still holds the store.
+    pub fn is_open(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
 
 impl RedbStore {
     /// Opens the file, or makes it. Repairs it where the last process ended in the middle of a commit.
@@ -67,23 +103,54 @@ impl RedbStore {
     }
 
     fn with(database: Result<Database, redb::DatabaseError>) -> Result<Self, StoreError> {
-        let store = Self(Arc::new(database.map_err(|error| match error {
+        let database = database.map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse,
             other => failed(other),
-        })?));
+        })?;
+        let store = Self(Arc::new(Shared {
+            database,
+            watch: Arc::default(),
+        }));
         // Readers of a table that was never made would fail: all are made here.
-        let read = store.0.begin_read().map_err(failed)?;
+        let read = store.0.database.begin_read().map_err(failed)?;
         if Table::ALL
             .iter()
             .any(|table| read.open_table(definition(*table)).is_err())
         {
-            let write = begin_write(&store.0)?;
+            let write = begin_write(&store.0.database)?;
             for table in Table::ALL {
                 write.open_table(definition(table)).map_err(failed)?;
             }
             write.commit().map_err(failed)?;
         }
         Ok(store)
+    }
+
+    /// Has `tell` called whenever something that was read is damaged. Only the first call counts.
+    pub fn on_damage(&self, tell: impl Fn(&StoreError) + Send + Sync + 'static) {
+        let _ = self.0.watch.0.set(Box::new(tell));
+    }
+
+    /// For waiting until every clone is gone and the file is closed.
+    pub fn open_store(&self) -> OpenStore {
+        OpenStore(Arc::downgrade(&self.0))
+    }
+
+    /// Visits all keys of a table, each with its value or, when that is damaged, with none.
+    ///
+    /// Fails where the database's own structure is damaged: what was not visited yet cannot be had.
+    pub fn salvage(&self, table: Table, visit: &mut Salvaged<'_>) -> Result<(), StoreError> {
+        let read = self.0.database.begin_read().map_err(failed)?;
+        // redb does not verify the pages that it reads, and may panic over a damaged one.
+        let visited = catch_unwind(AssertUnwindSafe(|| {
+            let opened = read.open_table(definition(table)).map_err(failed)?;
+            for row in opened.range::<&[u8]>(..).map_err(failed)? {
+                let (key, stored) = row.map_err(failed)?;
+                visit(key.value(), checked(table, key.value(), stored.value()).ok());
+            }
+            Ok(())
+        }));
+        visited.unwrap_or_else(|_| Err(StoreError::Damaged(format!("table {}", table.name()))))
     }
 }
 
@@ -98,19 +165,21 @@ impl Store for RedbStore {
     type Write = RedbWrite;
 
     fn read(&self) -> Result<RedbRead, StoreError> {
-        self.0.begin_read().map(RedbRead).map_err(failed)
+        let read = self.0.database.begin_read().map_err(failed)?;
+        Ok(RedbRead(read, self.0.watch.clone()))
     }
 
     fn write(&self) -> Result<RedbWrite, StoreError> {
-        begin_write(&self.0).map(RedbWrite)
+        let write = begin_write(&self.0.database)?;
+        Ok(RedbWrite(write, self.0.watch.clone()))
     }
 }
 
 /// A state of a [`RedbStore`].
-pub struct RedbRead(redb::ReadTransaction);
+pub struct RedbRead(redb::ReadTransaction, Arc<Watch>);
 
 /// Changes to a [`RedbStore`].
-pub struct RedbWrite(redb::WriteTransaction);
+pub struct RedbWrite(redb::WriteTransaction, Arc<Watch>);
 
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
@@ -136,8 +205,11 @@ const fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'s
     TableDefinition::new(table.name())
 }
 
-fn failed(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Database(error.to_string())
+fn failed(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Corrupted(reason) => StoreError::Damaged(reason),
+        other => StoreError::Database(other.to_string()),
+    }
 }
 
 fn check(table: Table, key: &[u8], value: &[u8]) -> [u8; CHECK_LEN] {
@@ -190,31 +262,27 @@ fn scan(
 
 impl ReadTransaction for RedbRead {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        get(&self.0.open_table(definition(table)).map_err(failed)?, table, key)
+        let opened = self.0.open_table(definition(table)).map_err(failed);
+        self.1.look(opened.and_then(|opened| get(&opened, table, key)))
     }
 
     fn scan(&self, table: Table, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        scan(
-            &self.0.open_table(definition(table)).map_err(failed)?,
-            table,
-            from,
-            visit,
-        )
+        let opened = self.0.open_table(definition(table)).map_err(failed);
+        self.1
+            .look(opened.and_then(|opened| scan(&opened, table, from, visit)))
     }
 }
 
 impl ReadTransaction for RedbWrite {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        get(&self.0.open_table(definition(table)).map_err(failed)?, table, key)
+        let opened = self.0.open_table(definition(table)).map_err(failed);
+        self.1.look(opened.and_then(|opened| get(&opened, table, key)))
     }
 
     fn scan(&self, table: Table, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        scan(
-            &self.0.open_table(definition(table)).map_err(failed)?,
-            table,
-            from,
-            visit,
-        )
+        let opened = self.0.open_table(definition(table)).map_err(failed);
+        self.1
+            .look(opened.and_then(|opened| scan(&opened, table, from, visit)))
     }
 }
 

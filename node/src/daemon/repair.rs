@@ -1,0 +1,110 @@
+//! A database that is damaged: set aside, and built anew from what can still be read of it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::home::Home;
+use super::run::RunError;
+use crate::model::WallTime;
+use crate::space::rebuild;
+use crate::store::{ChunkFiles, RedbStore, StoreError};
+
+const DATABASE: &str = "cairn.redb";
+/// The database that takes a damaged one's place: complete as soon as no file is called [`DATABASE`].
+const REBUILT: &str = "cairn.redb.rebuilt";
+/// How the names of databases that were set aside begin.
+const SET_ASIDE: &str = "cairn.redb.damaged-";
+
+/// The database of a node.
+pub(super) fn database(home: &Home) -> PathBuf {
+    home.file(DATABASE)
+}
+
+/// Opens a node's database. One that is found damaged now, or was while it was `found_damaged`, is repaired first.
+pub(super) fn open(
+    home: &Home,
+    chunks: &ChunkFiles,
+    found_damaged: bool,
+    wall: WallTime,
+) -> Result<RedbStore, RunError> {
+    let database = database(home);
+    let rebuilt = home.file(REBUILT);
+    if !database.exists() && rebuilt.exists() {
+        // A repair that a power cut ended between its two renames.
+        rename(&rebuilt, &database)?;
+    }
+    match RedbStore::open(&database) {
+        Ok(store) if !found_damaged => Ok(store),
+        Ok(damaged) => repair(home, chunks, Some(damaged), wall),
+        Err(error) if error.is_damage() => {
+            tracing::error!(%error, database = %database.display(), "the database cannot be opened");
+            repair(home, chunks, None, wall)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says whether a damaged database was set aside here, whose documents may need the chunk files that nothing lists.
+pub(super) fn has_set_aside(home: &Home) -> bool {
+    fs::read_dir(home.path()).is_ok_and(|mut files| {
+        files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with(SET_ASIDE)))
+    })
+}
+
+fn repair(
+    home: &Home,
+    chunks: &ChunkFiles,
+    damaged: Option<RedbStore>,
+    wall: WallTime,
+) -> Result<RedbStore, RunError> {
+    let rebuilt = home.file(REBUILT);
+    match fs::remove_file(&rebuilt) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let new = RedbStore::open(&rebuilt)?;
+    let set_aside = home.file(&format!("{SET_ASIDE}{}", wall.0 / 1000));
+    if let Some(damaged) = damaged {
+        let here = |hash: &_| chunks.contains(hash).unwrap_or(false);
+        let found = rebuild(&damaged, &new, &here).map_err(|error| RunError::Repair(error.to_string()))?;
+        tracing::warn!(
+            kept = found.kept,
+            lost = ?found.lost,
+            incomplete = found.incomplete,
+            "the database was built anew: what is lost is fetched from the other nodes that hold it"
+        );
+    }
+    drop(new);
+    rename(&home.file(DATABASE), &set_aside)?;
+    rename(&rebuilt, &home.file(DATABASE))?;
+    tracing::warn!(
+        file = %set_aside.display(),
+        "the damaged database was set aside: remove it when all documents are back"
+    );
+    Ok(RedbStore::open(&home.file(DATABASE))?)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), RunError> {
+    fs::rename(from, to).map_err(failed)?;
+    let folder = to.parent().unwrap_or(Path::new("."));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
+}
+
+fn failed(error: io::Error) -> RunError {
+    RunError::Repair(error.to_string())
+}
+
+impl RunError {
+    /// Says whether the database is damaged, so that a start with a repair may help.
+    pub(super) fn is_damage(&self) -> bool {
+        let store = match self {
+            Self::Store(error) => Some(error),
+            Self::Engine(error) => error.store(),
+            _ => None,
+        };
+        store.is_some_and(StoreError::is_damage)
+    }
+}
