@@ -4,6 +4,7 @@
 //! with a deadline; [`Lan`] is a network of namespaces. Everything listens on loopback, and nothing uses mDNS, unless a test made a network namespace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
+pub mod bench;
 mod daemon;
 pub mod fuzzing;
 mod http;
