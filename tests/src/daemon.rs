@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::process::runtime_folder;
 use crate::{Http, cairn, eventually, program};
 
 /// How long a node may take until it is ready, on a busy machine.
@@ -49,11 +50,8 @@ impl Daemon {
             .append(true)
             .open(home.join("log"))
             .unwrap();
-        // Outside of the node's folder, as on a real machine, and gone with the test.
-        let runtime = home.parent().unwrap().join("runtime");
-        std::fs::create_dir_all(&runtime).unwrap();
         let mut child = command
-            .env("XDG_RUNTIME_DIR", runtime)
+            .env("XDG_RUNTIME_DIR", runtime_folder(home))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -38,9 +38,17 @@ pub fn program() -> &'static Path {
     })
 }
 
+/// The runtime folder of a node: outside of its own, as on a real machine, and gone with the test.
+pub(crate) fn runtime_folder(home: &Path) -> PathBuf {
+    let folder = home.parent().expect("a folder below the test's").join("runtime");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    folder
+}
+
 fn command(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.arg("--home").arg(home).args(args).stdin(Stdio::null());
+    command.env("XDG_RUNTIME_DIR", runtime_folder(home));
     command
 }
 

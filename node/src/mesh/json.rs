@@ -146,6 +146,7 @@ fn revocation_json(revocation: &Revocation) -> Value {
         "subject": revocation.subject.to_string(),
         "issuer": HEXLOWER.encode(&revocation.issuer),
         "revoked_ms": revocation.revoked.0,
+        "kept": revocation.kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

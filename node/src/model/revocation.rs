@@ -1,5 +1,6 @@
 //! Revocations: who is shut out of a space, and what of theirs goes on to hold.
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use super::codec;
@@ -40,6 +41,12 @@ impl StatementId {
         let mut id = [0; 16];
         id.copy_from_slice(&hash.0[..16]);
         Self(id)
+    }
+}
+
+impl std::fmt::Display for StatementId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
