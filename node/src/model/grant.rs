@@ -175,7 +175,7 @@ impl Grant {
         codec::encode(&(self.to_wire(), self.signature))
     }
 
-    /// Reads a grant and verifies its signature; whether its issuer may admit is [`Membership`]'s to say.
+    /// Reads a grant and verifies its signature; whether its issuer may admit is [`Membership`](super::membership::Membership)'s to say.
     pub fn decode(bytes: &[u8]) -> Result<Self, GrantError> {
         let (wire, signature): (WireGrant, Signature) = codec::decode(bytes, GRANT_LEN_MAX)?;
         let (version, space, subject, capabilities, issued, expires, name, issuer) = wire.clone();
