@@ -1,6 +1,6 @@
 //! The harness of the whole-system tests: the real binary, in folders and processes of its own.
 //!
-//! [`Daemon`] is one running node; [`cairn`] runs a command against a folder; [`eventually`] waits for a condition
+//! [`Daemon`] is one running node; [`cairn()`] runs a command against a folder; [`eventually`] waits for a condition
 //! with a deadline; [`Lan`] is a network of namespaces. Everything listens on loopback, and nothing uses mDNS, unless a test made a network namespace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 

@@ -2,7 +2,7 @@
 //!
 //! A function panics when a law is broken, and otherwise says whether something valid came out of the bytes. Random
 //! bytes are hardly ever a signed entry or a sealed stream, so the first byte of an input chooses a mode: the rest is
-//! either taken as it is, or is a list of choices ([`choices`]) from which a valid structure is built, perhaps
+//! either taken as it is, or is a list of choices (`choices`) from which a valid structure is built, perhaps
 //! damaged, and read again.
 //!
 //! `tests/fuzz` has a target of the same name for each, and its corpus is replayed by `tests/tests/corpora.rs`. How
