@@ -10,4 +10,4 @@ mod node;
 mod world;
 
 pub use node::Node;
-pub use world::{Acknowledged, Backup, Faults, NodeIndex, World};
+pub use world::{Acknowledged, Backup, DISK_FREE, Faults, NodeIndex, World};

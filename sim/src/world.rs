@@ -1,13 +1,13 @@
 //! The world: nodes, links, a virtual clock and faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cairn::mesh::{
     Action, Command, CommandResult, Delete, Engine, EngineError, Event, LinkId, LinkProfile, Message,
     Precondition, Put, Reply, RequestId, StorageResponse, carried_chunk,
 };
-use cairn::model::{DocumentPath, ETag, Entry, Hash, Instant, KeyPair, Now, WallTime};
+use cairn::model::{DocumentPath, ETag, Entry, Hash, Instant, KeyPair, NodeId, Now, WallTime};
 use cairn::space::chunk_record;
 use cairn::store::{MemoryStore, Store, StoreError};
 use rand_chacha::ChaCha8Rng;
@@ -34,6 +34,11 @@ enum Planned {
     Deliver {
         to: NodeIndex,
         link: LinkId,
+        frame: Vec<u8>,
+    },
+    Announce {
+        to: NodeIndex,
+        author: NodeId,
         frame: Vec<u8>,
     },
     Commit {
@@ -88,6 +93,9 @@ pub struct World {
 /// 2026-01-01, so that hybrid timestamps look like real ones.
 const EPOCH_MS: u64 = 1_767_225_600_000;
 
+/// What every disk has room for, in bytes.
+pub const DISK_FREE: u64 = 1 << 40;
+
 impl World {
     /// `count` nodes of one owner, all up, with no links. `seed` makes everything that is random.
     pub fn new(seed: u64, count: u8) -> Result<Self, EngineError> {
@@ -137,7 +145,7 @@ impl World {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         self.nodes[node].start(seed, self.tombstone_age_min)?;
-        self.after(node)
+        self.handle(node, Event::StorageFree { bytes: DISK_FREE })
     }
 
     /// Cuts a node's power. Its links go down.
@@ -321,6 +329,7 @@ impl World {
                     None => self.handle(to, Event::Frame { link, frame }),
                 }
             }
+            Planned::Announce { to, author, frame } => self.handle(to, Event::Announced { author, frame }),
             Planned::Commit { node } => {
                 self.nodes[node].commit_planned = false;
                 let now = self.now();
@@ -437,9 +446,34 @@ impl World {
                     }
                 }
             }
-            Action::Announce(_) | Action::Report(_) => {}
+            Action::Announce(frame) => self.gossip(node, &frame),
+            Action::Report(_) => {}
         }
         Ok(())
+    }
+
+    /// Spreads an announcement to every node that links reach, over however many others.
+    fn gossip(&mut self, from: NodeIndex, frame: &[u8]) {
+        let mut reached = BTreeSet::from([from]);
+        let mut next = vec![from];
+        while let Some(node) = next.pop() {
+            let neighbours = self.links.values().filter(|(end, _)| *end == node);
+            for (_, other) in neighbours {
+                if let Some((neighbour, _)) = self.links.get(other)
+                    && reached.insert(*neighbour)
+                {
+                    next.push(*neighbour);
+                }
+            }
+        }
+        reached.remove(&from);
+        let author = self.nodes[from].key.node_id();
+        for to in reached {
+            for delay in self.arrivals() {
+                let frame = frame.to_vec();
+                self.plan(delay, Planned::Announce { to, author, frame });
+            }
+        }
     }
 
     fn send(&mut self, link: LinkId, frame: Vec<u8>) {
@@ -449,14 +483,7 @@ impl World {
         let Some((to, _)) = self.links.get(&other).copied() else {
             return;
         };
-        let copies = if self.random(1000) < u64::from(self.faults.loss) {
-            0
-        } else {
-            1 + usize::from(self.random(1000) < u64::from(self.faults.duplication))
-        };
-        for _ in 0..copies {
-            let jitter = self.random(self.faults.jitter.as_micros() as u64 + 1);
-            let delay = Duration::from_micros(500 + jitter);
+        for delay in self.arrivals() {
             self.plan(
                 delay,
                 Planned::Deliver {
@@ -466,5 +493,20 @@ impl World {
                 },
             );
         }
+    }
+
+    /// After which delays a frame arrives: never, once or twice.
+    fn arrivals(&mut self) -> Vec<Duration> {
+        let copies = if self.random(1000) < u64::from(self.faults.loss) {
+            0
+        } else {
+            1 + usize::from(self.random(1000) < u64::from(self.faults.duplication))
+        };
+        (0..copies)
+            .map(|_| {
+                let jitter = self.random(self.faults.jitter.as_micros() as u64 + 1);
+                Duration::from_micros(500 + jitter)
+            })
+            .collect()
     }
 }

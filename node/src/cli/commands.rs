@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::CommandFactory;
 use serde_json::Value;
@@ -372,15 +373,42 @@ fn peers(value: &Value) -> io::Result<()> {
         let rtt = peer["rtt_ms"]
             .as_f64()
             .map_or(String::new(), |rtt| format!("{rtt:.1} ms"));
+        let free = peer["free_bytes"]
+            .as_u64()
+            .map_or(String::new(), |free| format!("{} free", size(free)));
         let node = text(peer, "node");
         vec![
             node.get(..16).unwrap_or(node).to_owned(),
             text(peer, "name").to_owned(),
             state.to_owned(),
-            text(peer, "link").to_owned(),
+            if state == "away" {
+                last_seen(peer)
+            } else {
+                text(peer, "link").to_owned()
+            },
             rtt,
+            free,
         ]
     }))
+}
+
+/// How long ago an absent device was linked or heard of.
+fn last_seen(peer: &Value) -> String {
+    let seen = UNIX_EPOCH + Duration::from_millis(number(peer, "seen_ms"));
+    if seen == UNIX_EPOCH {
+        return "never seen".into();
+    }
+    let seconds = SystemTime::now()
+        .duration_since(seen)
+        .unwrap_or_default()
+        .as_secs();
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "s"),
+        120..7_200 => (seconds / 60, "min"),
+        7_200..172_800 => (seconds / 3600, "h"),
+        _ => (seconds / 86_400, "days"),
+    };
+    format!("seen {count} {unit} ago")
 }
 
 fn queue(value: &Value) -> io::Result<()> {

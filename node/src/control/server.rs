@@ -204,6 +204,7 @@ impl Session {
         value["user"] = json!(self.node.user());
         value["documents"] = json!(status.documents);
         value["bytes"] = json!(status.bytes);
+        value["free_bytes"] = json!(status.free_bytes);
         value["pending"] = json!(status.pending);
         value["incomplete"] = json!(status.incomplete.len());
         value["clock_digest"] = json!(status.clock_digest.to_string());
@@ -227,6 +228,7 @@ impl Session {
                     "pending": peer.pending,
                     "revoked": peer.revoked,
                     "seen_ms": peer.seen.0,
+                    "free_bytes": peer.free_bytes,
                     "refused": peer.last_refusal,
                 })
             })

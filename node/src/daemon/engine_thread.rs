@@ -32,6 +32,12 @@ pub(super) enum Input {
         frame: Vec<u8>,
         room: OwnedSemaphorePermit,
     },
+    /// An announcement that came by gossip, with its share of the room for such.
+    Announced {
+        author: NodeId,
+        frame: Vec<u8>,
+        room: OwnedSemaphorePermit,
+    },
     /// A link came up: actions for it go to this sender.
     LinkUp {
         link: LinkId,
@@ -108,6 +114,10 @@ pub(super) fn run(
                     drop(room);
                     carry_out(&mut engine, outside, &mut replies);
                     continue;
+                }
+                Input::Announced { author, frame, room } => {
+                    drop(room);
+                    Event::Announced { author, frame }
                 }
                 Input::LinkUp { link, up } => {
                     let (peer, profile) = (NodeId(up.peer.0), up.profile);

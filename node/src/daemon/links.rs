@@ -25,6 +25,8 @@ const WAITING_MAX: usize = 4 * 1024 * 1024;
 const SERVING_MAX: usize = 4;
 /// Requests that wait to be served; a peer asks for less than that at a time.
 const REQUESTS_MAX: usize = 1024;
+/// Announcements from gossip that wait for the engine, at most.
+const ANNOUNCEMENTS_MAX: usize = 32;
 /// Refusals that are remembered, so that each is logged once.
 const REFUSALS_MAX: usize = 256;
 /// How long a peer that broke the rules is kept out.
@@ -82,10 +84,17 @@ pub(super) struct Reader {
     pub(super) table: LinkTable,
     pub(super) inputs: Inputs,
     pub(super) expected: Expected,
+    /// Room for announcements that wait for the engine.
+    pub(super) announcements: Arc<Semaphore>,
     pub(super) jobs: mpsc::Sender<Job>,
 }
 
 impl Reader {
+    /// Room for announcements on their way to the engine.
+    pub(super) fn room_for_announcements() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(ANNOUNCEMENTS_MAX))
+    }
+
     /// Takes events from the transports until they end.
     pub(super) async fn run(self, mut events: mpsc::Receiver<TransportEvent>) {
         while let Some(event) = events.recv().await {
@@ -112,7 +121,13 @@ impl Reader {
                 TransportEvent::LinkRefused { address, reason } => {
                     tracing::warn!(%address, %reason, "a link was refused");
                 }
-                // Granted neighbours announce themselves on their links as well; strangers are of no use yet.
+                TransportEvent::Announcement { peer, bytes } => {
+                    // With too many at once some are left out: they come again.
+                    if let Ok(room) = self.announcements.clone().try_acquire_owned() {
+                        let (author, frame) = (NodeId(peer.0), bytes.to_vec());
+                        let _ = self.inputs.send(Input::Announced { author, frame, room });
+                    }
+                }
                 _ => {}
             }
         }

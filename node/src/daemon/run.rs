@@ -26,6 +26,8 @@ use crate::store::{
 
 /// Transport events that wait; transports hold back beyond that.
 const EVENTS_MAX: usize = 64;
+/// How often the disk is asked how much room it has.
+const FREE_BYTES_EVERY: Duration = Duration::from_secs(60);
 /// How long a shutdown waits for links to close.
 const LINKS_CLOSE_MAX: Duration = Duration::from_millis(700);
 
@@ -186,6 +188,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     transports::keep_in_touch(&transports, others);
     let links = LinkTable::default();
     let reader = Reader {
+        announcements: Reader::room_for_announcements(),
         table: links.clone(),
         inputs: inputs.clone(),
         expected: expected.clone(),
@@ -217,6 +220,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
             }
         });
     }
+    tokio::spawn(watch_free_bytes(home.path().to_owned(), inputs.clone()));
     let node = Node::new(
         inputs.clone(),
         clock,
@@ -262,6 +266,23 @@ impl Running {
                 what: "the engine's thread ended badly".into(),
                 error: std::io::Error::other("it panicked"),
             }),
+        }
+    }
+}
+
+/// Tells the engine now and then how much room the disk has, until the engine ends.
+async fn watch_free_bytes(folder: std::path::PathBuf, inputs: Inputs) {
+    let mut pace = tokio::time::interval(FREE_BYTES_EVERY);
+    loop {
+        pace.tick().await;
+        match rustix::fs::statvfs(&folder) {
+            Ok(disk) => {
+                let bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+                if inputs.send(Input::Event(Event::StorageFree { bytes })).is_err() {
+                    return;
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the disk does not say how much room it has"),
         }
     }
 }

@@ -29,11 +29,11 @@ impl From<Announcement> for (Announced, Signature) {
     }
 }
 
-/// The signed part: `[node, storage free, time, [[tag, digest], …], digest]`.
+/// The signed part: `[node, storage free, time, [[tag, digest], …], digest, digest]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
-    from = "(NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash)",
-    into = "(NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash)"
+    from = "(NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash, Hash)",
+    into = "(NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash, Hash)"
 )]
 pub struct Announced {
     /// Who.
@@ -46,11 +46,29 @@ pub struct Announced {
     pub spaces: Vec<(Hash, Hash)>,
     /// Equal on nodes that heard the same acknowledgements.
     pub acknowledgements: Hash,
+    /// Equal on nodes that know the same grants and revocations.
+    pub membership: Hash,
 }
 
-impl From<(NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash)> for Announced {
+/// What a node's latest announcement said, as far as it is kept. In memory alone: an idle node writes nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    /// When it was made, by its node's clock.
+    pub(super) time: WallTime,
+    /// Bytes that the node would still store.
+    pub(super) free_bytes: u64,
+}
+
+impl From<(NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash, Hash)> for Announced {
     fn from(
-        (node, free_bytes, time, spaces, acknowledgements): (NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash),
+        (node, free_bytes, time, spaces, acknowledgements, membership): (
+            NodeId,
+            u64,
+            WallTime,
+            Vec<(Hash, Hash)>,
+            Hash,
+            Hash,
+        ),
     ) -> Self {
         Self {
             node,
@@ -58,11 +76,12 @@ impl From<(NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash)> for Announced {
             time,
             spaces,
             acknowledgements,
+            membership,
         }
     }
 }
 
-impl From<Announced> for (NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash) {
+impl From<Announced> for (NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash, Hash) {
     fn from(announced: Announced) -> Self {
         (
             announced.node,
@@ -70,6 +89,7 @@ impl From<Announced> for (NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash) {
             announced.time,
             announced.spaces,
             announced.acknowledgements,
+            announced.membership,
         )
     }
 }

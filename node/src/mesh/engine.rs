@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::announcement::Heard;
 use super::fetch::Fetcher;
 use super::link::Links;
 use super::pull::Puller;
@@ -95,6 +96,10 @@ pub struct Engine<S: Store> {
     /// For each writer everything up to its last collected tombstone.
     pub(super) collected: Clock,
     pub(super) peers: BTreeMap<NodeId, PeerRecord>,
+    /// What other nodes of the space last announced, directly or over others.
+    pub(super) announced: BTreeMap<NodeId, Heard>,
+    /// Bytes that the disk has room for.
+    pub(super) storage_free: u64,
     /// The newest acknowledgement of each other node, to be passed on.
     pub(super) acknowledgements: BTreeMap<NodeId, Acknowledgement>,
     pub(super) acknowledgement_clock: HybridClock,
@@ -172,6 +177,8 @@ impl<S: Store> Engine<S> {
             pending,
             collected,
             peers,
+            announced: BTreeMap::new(),
+            storage_free: 0,
             acknowledgements: BTreeMap::new(),
             acknowledgement_clock: HybridClock::default(),
             refusals: BTreeMap::new(),
@@ -194,6 +201,8 @@ impl<S: Store> Engine<S> {
             Event::LinkUp { link, peer, profile } => self.link_up(now, link, peer, profile),
             Event::LinkDown { link } => self.link_down(now, link)?,
             Event::Frame { link, frame } => self.frame(now, link, &frame)?,
+            Event::Announced { author, frame } => self.gossip(now, author, &frame),
+            Event::StorageFree { bytes } => self.storage_free = bytes,
             Event::ChunkReceived { link, chunk } => self.chunk_received(now, link, chunk)?,
             Event::ChunkStored { chunk } => self.chunk_stored(now, chunk)?,
             Event::ChunkFailed { chunk } => self.chunk_failed(now, chunk),
@@ -285,7 +294,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn timers(&mut self, now: Now) -> Result<()> {
-        self.announce_when_due(now);
+        self.announce_when_due(now)?;
         self.pull_when_due(now)?;
         self.fetch_when_due(now)?;
         self.collect_when_due(now)?;

@@ -57,6 +57,18 @@ pub enum Event {
         /// Its bytes.
         frame: Vec<u8>,
     },
+    /// An announcement was spread by gossip and came here over other nodes.
+    Announced {
+        /// Who spread it; its transport has proven this.
+        author: NodeId,
+        /// Its bytes, as [`Action::Announce`] gave them.
+        frame: Vec<u8>,
+    },
+    /// So much room is left where the store is, in bytes.
+    StorageFree {
+        /// What more would fit.
+        bytes: u64,
+    },
     /// A chunk that was asked for arrived and its hash was checked. It may not be on disk yet.
     ChunkReceived {
         /// On which link.

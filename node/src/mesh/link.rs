@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::announcement::Heard;
 use super::engine::{Engine, Result};
 use super::{
     Action, Announced, Announcement, ErrorCode, Hello, Lane, LinkId, LinkProfile, Message, Report,
     StorageError, clock_digest, space_tag,
 };
-use crate::model::{Capabilities, Clock, HybridTime, Instant, Membership, NodeId, Now};
+use crate::model::{Capabilities, Clock, Hash, HybridTime, Instant, Membership, NodeId, Now, codec};
 use crate::store::Store;
 
 /// Most links at once.
@@ -137,14 +138,14 @@ impl<S: Store> Engine<S> {
                 self.report(Report::TwinOfOurs);
             }
             Message::StorageError(error) => self.storage_error(now, link, &error)?,
-            Message::Membership(theirs) if greeted => self.merge_membership(now, link, &theirs),
+            Message::Membership(theirs) if greeted => self.merge_membership(now, link, &theirs)?,
             Message::StorageNode(announcement) => {
                 if let Ok(announced) = announcement.verified()
                     && announced.node == peer
                     && granted
                 {
-                    let announced = announced.clone();
-                    self.heard(now, link, &announced);
+                    self.keep_announced(announced);
+                    self.heard(now, link, announced);
                 }
             }
             _ if !granted => {
@@ -203,9 +204,9 @@ impl<S: Store> Engine<S> {
         self.send(link, &membership);
     }
 
-    fn merge_membership(&mut self, now: Now, link: LinkId, theirs: &Membership) {
+    fn merge_membership(&mut self, now: Now, link: LinkId, theirs: &Membership) -> Result<()> {
         let Some(peer) = self.links.get(link).map(|state| state.peer) else {
-            return;
+            return Ok(());
         };
         let was_member = self.membership.capabilities(peer, now.wall).is_some();
         let mut merged = self.membership.clone();
@@ -255,15 +256,15 @@ impl<S: Store> Engine<S> {
             self.refuse_on(link, reason);
         }
         if merged == self.membership {
-            self.grant_links(now);
+            self.grant_links(now)
         } else {
             self.membership = merged;
-            self.membership_grew(now, Some(link));
+            self.membership_grew(now, Some(link))
         }
     }
 
     /// Keeps what is new, and lets every greeted neighbour know.
-    pub(super) fn membership_grew(&mut self, now: Now, from: Option<LinkId>) {
+    pub(super) fn membership_grew(&mut self, now: Now, from: Option<LinkId>) -> Result<()> {
         self.changed.membership = true;
         let others: Vec<LinkId> = self
             .links
@@ -279,11 +280,11 @@ impl<S: Store> Engine<S> {
                 frame: message.encode(),
             });
         }
-        self.grant_links(now);
+        self.grant_links(now)
     }
 
     /// Opens the links of those that are granted now, closes those of revoked nodes.
-    fn grant_links(&mut self, now: Now) {
+    fn grant_links(&mut self, now: Now) -> Result<()> {
         let mut opened = Vec::new();
         let mut shut = Vec::new();
         for (id, link) in &mut self.links.by_id {
@@ -302,12 +303,43 @@ impl<S: Store> Engine<S> {
         for (id, peer) in &opened {
             self.report(Report::PeerJoined(*peer));
             self.peers.entry(*peer).or_default().seen = now.wall;
-            self.send_announcement(now, *id);
+            self.send_announcement(now, *id)?;
         }
         if !opened.is_empty() && !self.needs_commit() {
             self.acknowledge(now);
         }
         self.fetcher.news(now);
+        Ok(())
+    }
+
+    /// An announcement that others passed on. It tells who is about and with how much room; news themselves come over
+    /// the links, from whoever has them.
+    pub(super) fn gossip(&mut self, now: Now, author: NodeId, frame: &[u8]) {
+        if author == self.node || self.membership.capabilities(author, now.wall).is_none() {
+            // Others' nodes are of no use yet.
+            return;
+        }
+        let Ok(Message::StorageNode(announcement)) = Message::decode(frame) else {
+            self.refuse(author, "what it spread is no announcement".into());
+            return;
+        };
+        match announcement.verified() {
+            Ok(announced) if announced.node == author => {
+                let heard = self.announced.get(&author);
+                if heard.is_none_or(|heard| heard.time < announced.time) {
+                    self.keep_announced(announced);
+                }
+            }
+            _ => self.refuse(author, "it spread an announcement that it did not sign".into()),
+        }
+    }
+
+    fn keep_announced(&mut self, announced: &Announced) {
+        let heard = Heard {
+            time: announced.time,
+            free_bytes: announced.free_bytes,
+        };
+        self.announced.insert(announced.node, heard);
     }
 
     /// The digest of a neighbour's clock: pulls when it differs.
@@ -321,6 +353,9 @@ impl<S: Store> Engine<S> {
         {
             self.puller.want(now, link, false);
         }
+        if announced.membership != self.membership_digest() {
+            self.send(link, &Message::Membership(self.membership.clone()));
+        }
         if announced.acknowledgements != self.acknowledgements_digest() {
             // One of them may have got lost on the way.
             if let Some(state) = self.links.get_mut(link) {
@@ -330,13 +365,13 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    pub(super) fn announce_when_due(&mut self, now: Now) {
+    pub(super) fn announce_when_due(&mut self, now: Now) -> Result<()> {
         if self.links.next_announcement().is_none_or(|due| now.instant < due) {
-            return;
+            return Ok(());
         }
         self.links.next_announcement = Some(now.instant.after(self.config.announce_interval));
         // Grants run out with time.
-        self.grant_links(now);
+        self.grant_links(now)?;
         // A greeting or a grant may have got lost.
         let strange: Vec<LinkId> = self
             .links
@@ -347,7 +382,7 @@ impl<S: Store> Engine<S> {
         for link in strange {
             self.greet(link, true);
         }
-        let message = self.announcement(now).encode();
+        let message = self.announcement(now)?.encode();
         for link in self.links.granted() {
             self.actions.push_back(Action::Send {
                 link,
@@ -357,22 +392,32 @@ impl<S: Store> Engine<S> {
         }
         self.actions.push_back(Action::Announce(message));
         self.pass_on(None);
+        Ok(())
     }
 
-    fn send_announcement(&mut self, now: Now, link: LinkId) {
-        let message = self.announcement(now);
+    fn membership_digest(&self) -> Hash {
+        Hash::of(&codec::encode(&self.membership))
+    }
+
+    fn send_announcement(&mut self, now: Now, link: LinkId) -> Result<()> {
+        let message = self.announcement(now)?;
         self.send(link, &message);
+        Ok(())
     }
 
-    fn announcement(&self, now: Now) -> Message {
+    fn announcement(&self, now: Now) -> Result<Message> {
         let announced = Announced {
             node: self.node,
-            free_bytes: self.config.quota_bytes.unwrap_or(u64::MAX >> 1),
+            free_bytes: self.free_bytes()?,
             time: now.wall,
             spaces: vec![(space_tag(self.config.owner, self.node), clock_digest(&self.held))],
             acknowledgements: self.acknowledgements_digest(),
+            membership: self.membership_digest(),
         };
-        Message::StorageNode(Announcement::sign(announced, &self.config.key))
+        Ok(Message::StorageNode(Announcement::sign(
+            announced,
+            &self.config.key,
+        )))
     }
 
     fn storage_error(&mut self, now: Now, link: LinkId, error: &StorageError) -> Result<()> {

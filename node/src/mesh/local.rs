@@ -22,7 +22,7 @@ impl<S: Store> Engine<S> {
             Command::Admit(grant) => match self.membership.add_grant(grant) {
                 Ok(grown) => {
                     if grown {
-                        self.membership_grew(now, None);
+                        self.membership_grew(now, None)?;
                     }
                     Ok(Reply::Done)
                 }
@@ -34,14 +34,14 @@ impl<S: Store> Engine<S> {
                     Ok(grown) => {
                         if grown {
                             self.report(Report::MemberRevoked(subject));
-                            self.membership_grew(now, None);
+                            self.membership_grew(now, None)?;
                         }
                         Ok(Reply::Done)
                     }
                     Err(error) => Err(CommandError::Invalid(error.to_string())),
                 }
             }
-            Command::Status => Ok(Reply::Status(Box::new(self.status()?))),
+            Command::Status => Ok(Reply::Status(Box::new(self.status(now)?))),
             Command::Flush => Ok(Reply::Done),
         };
         let action = Action::Reply { request, result };
@@ -231,7 +231,16 @@ impl<S: Store> Engine<S> {
         })
     }
 
-    fn status(&self) -> Result<Status> {
+    /// What may still be stored here.
+    pub(super) fn free_bytes(&self) -> Result<u64> {
+        let by_quota = match self.config.quota_bytes {
+            Some(quota) => quota.saturating_sub(self.view(|view| view.folder(&FolderPath::root()))?.bytes),
+            None => u64::MAX,
+        };
+        Ok(by_quota.min(self.storage_free))
+    }
+
+    fn status(&self, now: Now) -> Result<Status> {
         let root = self.view(|view| view.folder(&FolderPath::root()))?;
         let linked: Vec<_> = self
             .links
@@ -252,6 +261,7 @@ impl<S: Store> Engine<S> {
                 continue;
             }
             let revoked = self.membership.is_revoked(node);
+            let heard = self.announced.get(&node);
             let record = self.peers.get(&node).cloned().unwrap_or_default();
             let lacking = self.held.missing_in(&record.acknowledged);
             let pending = self.count_live(&lacking)?;
@@ -268,7 +278,8 @@ impl<S: Store> Engine<S> {
                 in_step: self.pending.is_empty()
                     && record.acknowledged.includes(&self.held)
                     && self.held.includes(&record.acknowledged),
-                seen: record.seen,
+                seen: heard.map_or(record.seen, |heard| heard.time.min(now.wall).max(record.seen)),
+                free_bytes: heard.map(|heard| heard.free_bytes),
                 last_refusal: self.refusals.get(&node).cloned(),
             });
         }
@@ -279,6 +290,7 @@ impl<S: Store> Engine<S> {
             owner: self.config.owner,
             documents: root.documents,
             bytes: root.bytes,
+            free_bytes: self.free_bytes()?,
             pending,
             incomplete: self
                 .pending

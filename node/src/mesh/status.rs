@@ -30,8 +30,10 @@ pub struct PeerStatus {
     pub pending: u64,
     /// It holds all that is here, and this node all that it showed.
     pub in_step: bool,
-    /// When it was last linked.
+    /// When it was last linked or heard of, by gossip over others too.
     pub seen: WallTime,
+    /// Bytes that it would still store, as it last announced since this node started.
+    pub free_bytes: Option<u64>,
     /// The last reason why something from it was refused.
     pub last_refusal: Option<String>,
 }
@@ -47,6 +49,8 @@ pub struct Status {
     pub documents: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes that may still come, by the quota and by what the disk has free.
+    pub free_bytes: u64,
     /// Own changes that some holder has not acknowledged.
     pub pending: u64,
     /// Documents whose payload is not here yet, at most [`Status::INCOMPLETE_MAX`].

@@ -160,6 +160,7 @@ fn announcement(choices: &mut Choices) -> Announcement {
         time: WallTime(choices.number()),
         spaces: choices.list(64, |choices| (build::hash(choices), build::hash(choices))),
         acknowledgements: build::hash(choices),
+        membership: build::hash(choices),
     };
     Announcement::sign(announced, key)
 }
