@@ -46,6 +46,18 @@ pub(crate) fn last_own_entry(node: &Node, path: &DocumentPath) -> Option<Acknowl
         .map(|entry| Acknowledged { entry })
 }
 
+/// The chunks that live entries on a disk list.
+pub(crate) fn listed_chunks(node: &Node) -> BTreeSet<Hash> {
+    let mut listed = BTreeSet::new();
+    if let Ok(read) = node.store.read() {
+        let _ = read.scan(Table::Chunks, &[], &mut |key, _| {
+            listed.extend(<[u8; 32]>::try_from(key).ok().map(Hash));
+            ControlFlow::Continue(())
+        });
+    }
+    listed
+}
+
 /// What a disk says that its node holds.
 pub(crate) fn clock(node: &Node) -> Clock {
     node.store
@@ -144,16 +156,8 @@ pub fn converged(world: &World) -> Result<(), Broken> {
         let Ok(read) = node.store.read() else {
             return Err(Broken("a store cannot be read".into()));
         };
-        let mut lacking = BTreeSet::new();
-        let _ = read.scan(Table::Chunks, &[], &mut |key, _| {
-            if let Ok(hash) = <[u8; 32]>::try_from(key) {
-                let hash = Hash(hash);
-                if node.chunks.get(&hash).is_none_or(|bytes| Hash::of(bytes) != hash) {
-                    lacking.insert(hash);
-                }
-            }
-            ControlFlow::Continue(())
-        });
+        let mut lacking = listed_chunks(node);
+        lacking.retain(|hash| node.chunks.get(hash).is_none_or(|bytes| Hash::of(bytes) != *hash));
         // A payload may have been on one disk alone, and that disk replaced by an older copy.
         let gone =
             |hash: &Hash| world.restored && world.nodes.iter().all(|node| !node.chunks.contains_key(hash));

@@ -8,8 +8,9 @@ use cairn::model::{
     Capabilities, ChunkRef, Content, Dot, Entry, Grant, Hash, KeyPair, Manifest, Membership, OwnerId,
     Payload, WallTime,
 };
+use cairn::space::chunk_record;
 use cairn::space::records::OwnWriter;
-use cairn::store::MemoryStore;
+use cairn::store::{MemoryStore, Store, StoreError};
 
 /// A node with its disk. The engine is gone while the node is down.
 pub struct Node {
@@ -88,6 +89,18 @@ impl Node {
         self.unsynced.clear();
         self.expected.clear();
         self.pins.clear();
+    }
+
+    /// Removes chunk files that neither an entry lists nor a write holds.
+    pub(crate) fn release(&mut self, chunks: impl IntoIterator<Item = Hash>) -> Result<(), StoreError> {
+        let read = self.store.read()?;
+        for chunk in chunks {
+            let pinned = self.pins.iter().any(|(_, pinned)| *pinned == chunk);
+            if !pinned && chunk_record(&read, &chunk).is_ok_and(|record| record.is_none()) {
+                self.chunks.remove(&chunk);
+            }
+        }
+        Ok(())
     }
 
     /// A chunk that can be read.

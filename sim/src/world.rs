@@ -145,7 +145,40 @@ impl World {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         self.nodes[node].start(seed, self.tombstone_age_min)?;
-        self.handle(node, Event::StorageFree { bytes: DISK_FREE })
+        self.handle(node, Event::StorageFree { bytes: DISK_FREE })?;
+        self.compare_chunks(node)
+    }
+
+    /// What the daemon does after a start: chunk files of which a crash took the note are noted, those that nothing
+    /// lists go, and lost ones are fetched again.
+    fn compare_chunks(&mut self, node: NodeIndex) -> Result<(), EngineError> {
+        let read = self.nodes[node].store.read()?;
+        let mut here = Vec::new();
+        let mut unlisted = Vec::new();
+        for hash in self.nodes[node].chunks.keys() {
+            match chunk_record(&read, hash) {
+                Ok(Some(record)) if !record.present => here.push(*hash),
+                Ok(Some(_)) | Err(_) => {}
+                Ok(None) => unlisted.push(*hash),
+            }
+        }
+        let lost: Vec<Hash> = laws::listed_chunks(&self.nodes[node])
+            .into_iter()
+            .filter(|hash| !self.nodes[node].chunks.contains_key(hash))
+            .filter(|hash| {
+                chunk_record(&read, hash).is_ok_and(|record| record.is_some_and(|record| record.present))
+            })
+            .collect();
+        for chunk in unlisted {
+            self.nodes[node].chunks.remove(&chunk);
+        }
+        for chunk in here {
+            self.handle(node, Event::ChunkStored { chunk })?;
+        }
+        for chunk in lost {
+            self.handle(node, Event::ChunkLost { chunk })?;
+        }
+        Ok(())
     }
 
     /// Cuts a node's power. Its links go down.
@@ -414,7 +447,11 @@ impl World {
                 link, chunk, frame, ..
             } => {
                 self.nodes[node].expected.insert((link, chunk));
-                self.send(link, frame);
+                // A file that nothing listed until now, and that is not removed yet.
+                match self.nodes[node].chunks.get(&chunk).cloned() {
+                    Some(bytes) => self.take_chunk(node, link, chunk, bytes)?,
+                    None => self.send(link, frame),
+                }
             }
             Action::Serve { link, chunk } => match self.nodes[node].chunk(&chunk) {
                 Some(bytes) => {
@@ -434,18 +471,16 @@ impl World {
                     self.acknowledged
                         .extend(laws::last_own_entry(&self.nodes[*node], path));
                 }
-                self.nodes[node].pins.retain(|(pinned, _)| *pinned != request);
+                let pins = std::mem::take(&mut self.nodes[node].pins);
+                let (unpinned, pins): (Vec<_>, Vec<_>) =
+                    pins.into_iter().partition(|(pinned, _)| *pinned == request);
+                self.nodes[node].pins = pins;
+                if result.is_err() {
+                    self.nodes[node].release(unpinned.into_iter().map(|(_, chunk)| chunk))?;
+                }
                 self.replies.insert(request, result);
             }
-            Action::Release(chunks) => {
-                let read = self.nodes[node].store.read()?;
-                for chunk in chunks {
-                    let pinned = self.nodes[node].pins.iter().any(|(_, pinned)| *pinned == chunk);
-                    if !pinned && chunk_record(&read, &chunk).is_ok_and(|record| record.is_none()) {
-                        self.nodes[node].chunks.remove(&chunk);
-                    }
-                }
-            }
+            Action::Release(chunks) => self.nodes[node].release(chunks)?,
             Action::Announce(frame) => self.gossip(node, &frame),
             Action::Report(_) => {}
         }

@@ -246,6 +246,28 @@ impl Hands {
         }
     }
 
+    /// Uses a chunk file that no live entry listed until now and that is not removed yet; asks for the chunk if it
+    /// is damaged.
+    fn take_from_disk(&self, link: LinkId, chunk: Hash, request: Vec<u8>) {
+        let Some((_, sender, _)) = self.links.get(&link) else {
+            return;
+        };
+        let (sender, chunks) = (sender.clone(), self.chunks.clone());
+        let (expected, jobs) = (self.expected.clone(), self.jobs.clone());
+        self.runtime.spawn(async move {
+            let read = tokio::task::spawn_blocking(move || chunks.read(&chunk));
+            if let Ok(Ok(bytes)) = read.await {
+                if expected.take(link, chunk, bytes.len()) {
+                    let frame = Bytes::from(chunk_frame(&chunk, &bytes));
+                    // Written again if it was removed meanwhile.
+                    let _ = jobs.send(Job::Store { link, frame }).await;
+                }
+            } else {
+                let _ = sender.send(Lane::Control, Bytes::from(request)).await;
+            }
+        });
+    }
+
     fn report(&mut self, report: &Report) {
         match report {
             Report::PeerJoined(peer) => tracing::info!(%peer, "in touch with a node of this space"),
@@ -293,7 +315,11 @@ impl Outside for Hands {
                 frame,
             } => {
                 self.expected.add(link, chunk, len);
-                self.send(link, crate::mesh::Lane::Control, frame);
+                if self.chunks.contains(&chunk).unwrap_or(false) {
+                    self.take_from_disk(link, chunk, frame);
+                } else {
+                    self.send(link, crate::mesh::Lane::Control, frame);
+                }
             }
             Action::Serve { link, chunk } => {
                 if let Some((_, _, requests)) = self.links.get(&link)

@@ -370,6 +370,12 @@ impl<S: Store> Engine<S> {
         // All granted neighbours refused these.
         let until = now.instant.after(NOBODY_PAUSE);
         for hash in nobody {
+            // A user of this node may have stored the same content meanwhile.
+            let here = self.view(|view| chunk_record(view.0, &hash))?;
+            if here.is_some_and(|record| record.present) {
+                self.chunk_stored(now, hash)?;
+                continue;
+            }
             if let Some(wanted) = self.fetcher.wanted.get_mut(&hash) {
                 wanted.refused.clear();
                 wanted.state = State::Paused { until };

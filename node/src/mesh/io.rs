@@ -114,7 +114,8 @@ pub enum Action {
         /// The bytes.
         frame: Vec<u8>,
     },
-    /// Ask for a chunk: send the frame, and accept this chunk from this link, of at most `len` bytes.
+    /// Ask for a chunk: send the frame, and accept this chunk from this link, of at most `len` bytes. If its file is
+    /// still here from an entry that went, that will do, as if it had come over the link.
     Fetch {
         /// Where.
         link: LinkId,

@@ -159,19 +159,13 @@ impl<S: Store> Engine<S> {
         }
         let writer = self.writer(now.wall);
         let mut context = Context::new();
-        for head in document.heads().iter().take(seen) {
+        // A writer has always seen its own changes: a sibling of its own making would be superseded unnoticed.
+        let heads = document.heads().iter().enumerate();
+        for (_, head) in heads.filter(|(at, head)| *at < seen || head.dot.writer == writer) {
+            // With all that it had replaced: it never reaches those who get this change alone.
             if let Some(entry) = self.view(|view| view.entry(head.dot))? {
                 context.merge(&entry.change().context);
             }
-            context.insert(head.dot);
-        }
-        // A writer has always seen its own changes: a sibling of its own making would be superseded unnoticed.
-        for head in document
-            .heads()
-            .iter()
-            .skip(seen)
-            .filter(|head| head.dot.writer == writer)
-        {
             context.insert(head.dot);
         }
         context.shorten(CONTEXT_WRITERS_KEPT);
