@@ -287,21 +287,31 @@ impl<S: Store> Engine<S> {
     fn grant_links(&mut self, now: Now) -> Result<()> {
         let mut opened = Vec::new();
         let mut shut = Vec::new();
+        let in_touch = |links: &Links| -> BTreeSet<NodeId> {
+            let granted = links.iter().filter(|(_, link)| link.granted);
+            granted.map(|(_, link)| link.peer).collect()
+        };
+        let before = in_touch(&self.links);
         for (id, link) in &mut self.links.by_id {
             let may = link.instance.is_some() && self.membership.capabilities(link.peer, now.wall).is_some();
             if may && !link.granted {
                 opened.push((*id, link.peer));
             }
-            if link.granted && !may || self.membership.is_revoked(link.peer) {
-                shut.push(*id);
+            if self.membership.is_revoked(link.peer) {
+                shut.push((*id, "this node was revoked by its owner"));
+            } else if link.granted && !may {
+                shut.push((*id, "this node's grant has run out: it needs a new invite"));
             }
             link.granted = may;
         }
-        for id in shut {
-            self.close(id, "this node was revoked by its owner", false);
+        for (id, reason) in shut {
+            self.close(id, reason, false);
+        }
+        // Two that dial each other at once have two links for a moment: that is told once.
+        for peer in in_touch(&self.links).difference(&before) {
+            self.report(Report::PeerJoined(*peer));
         }
         for (id, peer) in &opened {
-            self.report(Report::PeerJoined(*peer));
             self.peers.entry(*peer).or_default().seen = now.wall;
             self.send_announcement(now, *id)?;
         }
