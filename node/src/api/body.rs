@@ -28,6 +28,12 @@ pub(super) enum ReplyBody {
     Pieces(Pieces),
 }
 
+impl From<Vec<u8>> for ReplyBody {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Whole(bytes.into())
+    }
+}
+
 impl From<String> for ReplyBody {
     fn from(text: String) -> Self {
         Self::Whole(text.into())

@@ -1,6 +1,7 @@
 //! GET and HEAD of a document.
 
 use bytes::Bytes;
+use httpdate::HttpDate;
 use hyper::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
     HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
@@ -125,7 +126,7 @@ fn describe(headers: &mut HeaderMap, path: &DocumentPath, found: &Found) {
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // Stored by whoever holds a token: a browser must not guess that a text is a page.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.extend(HeaderValue::try_from(date(found.modified)).map(|date| (LAST_MODIFIED, date)));
+    headers.extend(HeaderValue::try_from(date(found.modified).to_string()).map(|date| (LAST_MODIFIED, date)));
     if found.heads.len() > 1 {
         headers.insert(SIBLINGS, HeaderValue::from(found.heads.len() - 1));
         headers.extend(HeaderValue::try_from(found.dot.to_string()).map(|dot| (VERSION, dot)));
@@ -140,9 +141,9 @@ fn caching(path: &DocumentPath) -> HeaderValue {
 }
 
 /// A time as HTTP writes it.
-pub(super) fn date(wall: WallTime) -> String {
+pub(super) fn date(wall: WallTime) -> HttpDate {
     let since_1970 = std::time::Duration::from_secs((wall.0 / 1000).min(DATE_MAX_S));
-    httpdate::fmt_http_date(std::time::UNIX_EPOCH + since_1970)
+    HttpDate::from(std::time::UNIX_EPOCH + since_1970)
 }
 
 #[cfg(test)]
@@ -151,7 +152,10 @@ mod tests {
 
     #[test]
     fn every_time_has_a_date() {
-        assert_eq!(date(WallTime(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(date(WallTime(u64::MAX)), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(date(WallTime(0)).to_string(), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(
+            date(WallTime(u64::MAX)).to_string(),
+            "Fri, 31 Dec 9999 23:59:59 GMT"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! GET and HEAD of a folder.
 
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::url::Item;
 use crate::daemon::Node;
 use crate::model::{Category, ETag, FolderPath};
 use crate::service::ReadError;
-use crate::space::FolderItem;
+use crate::space::{FolderItem, Stored};
 
 const HEAD: &str = r#"{"@context":"http://remotestorage.io/spec/folder-description","items":{"#;
 /// Folders with at most this many documents below are listed at once; others, where no request waits behind them.
@@ -82,7 +83,7 @@ fn answer(etag: ETag, body: ReplyBody) -> Response<ReplyBody> {
 }
 
 /// Writes the description, with the tag of what it describes.
-fn describe(node: &Node, path: &FolderPath) -> Result<(ETag, String), ReadError> {
+fn describe(node: &Node, path: &FolderPath) -> Result<(ETag, Vec<u8>), ReadError> {
     let mut items = Items::default();
     let documents = node.documents();
     if *path != FolderPath::root() {
@@ -119,40 +120,44 @@ fn describe(node: &Node, path: &FolderPath) -> Result<(ETag, String), ReadError>
 
 /// The items of a description, as text.
 #[derive(Default)]
-struct Items(String);
+struct Items(Vec<u8>);
 
 impl Items {
     fn add(&mut self, item: &FolderItem) {
-        use std::fmt::Write;
-        let comma = if self.0.is_empty() { "" } else { "," };
         let text = &mut self.0;
-        // Writing to a string never fails.
+        let before = text.len();
+        // Writing to memory never fails.
         let _ = match item {
             FolderItem::Document { name, document } => match (document.etag(), document.stored()) {
-                (Some(etag), Some(stored)) => write!(
-                    text,
-                    r#"{comma}{}:{{"ETag":"{etag}","Content-Type":{},"Content-Length":{},"Last-Modified":"{}"}}"#,
-                    quoted(name),
-                    quoted(&stored.content.content_type),
-                    stored.content.len,
-                    date(stored.head.time.wall()),
-                ),
+                (Some(etag), Some(stored)) => add_document(text, name, etag, stored),
                 _ => Ok(()),
             },
-            FolderItem::Folder { name, folder } => write!(
-                text,
-                r#"{comma}{}:{{"ETag":"{}"}}"#,
-                quoted(&format!("{name}/")),
-                folder.etag()
-            ),
+            FolderItem::Folder { name, folder } => {
+                let etag = folder.etag();
+                quote(text, &format!("{name}/")).and_then(|()| write!(text, r#":{{"ETag":"{etag}"}}"#))
+            }
         };
+        if text.len() > before {
+            text.push(b',');
+        }
     }
 
-    fn finish(self) -> String {
-        format!("{HEAD}{}}}}}", self.0)
+    fn finish(mut self) -> Vec<u8> {
+        // The comma behind the last.
+        self.0.pop();
+        [HEAD.as_bytes(), &self.0, b"}}"].concat()
     }
 }
 
-fn quoted(text: &str) -> serde_json::Value {
-    serde_json::Value::from(text)
+fn add_document(text: &mut Vec<u8>, name: &str, etag: ETag, stored: Stored<'_>) -> io::Result<()> {
+    quote(text, name)?;
+    write!(text, r#":{{"ETag":"{etag}","Content-Type":"#)?;
+    quote(text, &stored.content.content_type)?;
+    let (len, modified) = (stored.content.len, date(stored.head.time.wall()));
+    write!(text, r#","Content-Length":{len},"Last-Modified":"{modified}"}}"#)
+}
+
+/// Writes a JSON string.
+fn quote(text: &mut Vec<u8>, string: &str) -> io::Result<()> {
+    Ok(serde_json::to_writer(text, string)?)
 }

@@ -175,7 +175,7 @@ pub fn all(tx: &(impl ReadTransaction + ?Sized)) -> Result<Vec<(Hash, Token)>, S
 }
 
 fn decode(bytes: &[u8]) -> Result<Token, SpaceError> {
-    codec::decode(bytes, RECORD_LEN_MAX).map_err(|error| SpaceError::Unreadable {
+    codec::decode_own(bytes, RECORD_LEN_MAX).map_err(|error| SpaceError::Unreadable {
         table: Table::Tokens.name(),
         reason: error.to_string(),
     })

@@ -41,7 +41,7 @@ pub fn chunk_record(
     let Some(bytes) = tx.get(Table::Chunks, &hash.0)? else {
         return Ok(None);
     };
-    codec::decode(&bytes, RECORD_LEN_MAX)
+    codec::decode_own(&bytes, RECORD_LEN_MAX)
         .map(Some)
         .map_err(|error| SpaceError::Unreadable {
             table: Table::Chunks.name(),

@@ -70,7 +70,7 @@ impl Document {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, SpaceError> {
-        codec::decode(bytes, RECORD_LEN_MAX).map_err(|error| SpaceError::Unreadable {
+        codec::decode_own(bytes, RECORD_LEN_MAX).map_err(|error| SpaceError::Unreadable {
             table: Table::Heads.name(),
             reason: error.to_string(),
         })

@@ -95,7 +95,7 @@ impl Folder {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, SpaceError> {
-        codec::decode(bytes, RECORD_LEN_MAX).map_err(|error| SpaceError::Unreadable {
+        codec::decode_own(bytes, RECORD_LEN_MAX).map_err(|error| SpaceError::Unreadable {
             table: Table::Folders.name(),
             reason: error.to_string(),
         })

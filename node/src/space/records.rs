@@ -127,7 +127,7 @@ fn decode<V: Serialize + DeserializeOwned>(
     bytes: Option<Vec<u8>>,
 ) -> Result<Option<V>, SpaceError> {
     bytes
-        .map(|bytes| codec::decode(&bytes, VALUE_LEN_MAX))
+        .map(|bytes| codec::decode_own(&bytes, VALUE_LEN_MAX))
         .transpose()
         .map_err(|error| SpaceError::Unreadable {
             table: table.name(),
