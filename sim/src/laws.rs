@@ -59,7 +59,7 @@ pub(crate) fn listed_chunks(node: &Node) -> BTreeSet<Hash> {
 }
 
 /// What a disk says that its node holds.
-pub(crate) fn clock(node: &Node) -> Clock {
+pub fn clock(node: &Node) -> Clock {
     node.store
         .read()
         .ok()

@@ -149,6 +149,11 @@ impl World {
         self.compare_chunks(node)
     }
 
+    /// Tells a node how many bytes its disk has room for.
+    pub fn set_free(&mut self, node: NodeIndex, bytes: u64) -> Result<(), EngineError> {
+        self.handle(node, Event::StorageFree { bytes })
+    }
+
     /// What the daemon does after a start: chunk files of which a crash took the note are noted, those that nothing
     /// lists go, and lost ones are fetched again.
     fn compare_chunks(&mut self, node: NodeIndex) -> Result<(), EngineError> {

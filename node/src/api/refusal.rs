@@ -106,7 +106,9 @@ impl Refusal {
                 CommandError::NotFound(_) => StatusCode::NOT_FOUND,
                 CommandError::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
                 CommandError::Clash(_) => StatusCode::CONFLICT,
-                CommandError::OverQuota { .. } => StatusCode::INSUFFICIENT_STORAGE,
+                CommandError::OverQuota { .. } | CommandError::DiskFull { .. } => {
+                    StatusCode::INSUFFICIENT_STORAGE
+                }
                 CommandError::Revoked(_) => StatusCode::FORBIDDEN,
                 CommandError::NoSuchSibling(_) | CommandError::Invalid(_) => StatusCode::BAD_REQUEST,
             },

@@ -13,8 +13,7 @@ use super::door::Door;
 use super::refusal::Refusal;
 use crate::daemon::Node;
 use crate::service::{Upload, UploadError, Uploaded};
-use crate::space::chunk_record;
-use crate::store::{Pin, Store};
+use crate::store::Pin;
 
 /// A body that brings nothing for this long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -115,28 +114,14 @@ fn take(
             None => break Refusal::Interrupted,
         }
     };
-    remove(node, upload.abandon());
+    node.discard(upload.abandon());
     Err(refusal)
 }
 
 /// Removes the chunks of a document that was not stored.
 pub(super) async fn discard(node: Node, pins: Vec<Pin>) {
     // Fails when the runtime goes down: then the next start removes them.
-    let _ = tokio::task::spawn_blocking(move || remove(&node, pins)).await;
-}
-
-fn remove(node: &Node, pins: Vec<Pin>) {
-    let hashes: Vec<_> = pins.iter().map(Pin::hash).collect();
-    drop(pins);
-    let is_listed = |hash| -> bool {
-        let listed = node.store().read().map(|read| chunk_record(&read, hash));
-        // What is not known for sure stays.
-        !matches!(listed, Ok(Ok(None)))
-    };
-    for hash in &hashes {
-        // What cannot be removed now goes at the next start.
-        let _ = node.documents().chunks().remove_unless(hash, || is_listed(hash));
-    }
+    let _ = tokio::task::spawn_blocking(move || node.discard(pins)).await;
 }
 
 /// Reads and forgets some of a body that was refused.

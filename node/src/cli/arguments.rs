@@ -121,6 +121,9 @@ pub enum Words {
         /// Which of its concurrent versions, as cairn conflicts shows them
         #[arg(long)]
         version: Option<String>,
+        /// Print what was fetched as JSON; not with standard output as the file
+        #[arg(long)]
+        json: bool,
     },
     /// List a folder
     Ls {

@@ -1,5 +1,6 @@
 //! What each word does.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
@@ -88,8 +89,24 @@ pub(super) fn run(cli: Cli) -> Outcome {
             };
             put(home, &file, &request, json)
         }
-        Some(Words::Get { path, file, version }) => {
-            download(home, &Request::Get { path, version }, &file).map(|_| ())
+        Some(Words::Get {
+            path,
+            file,
+            version,
+            json,
+        }) => {
+            if json && file == "-" {
+                return Err(Failure::Usage(
+                    "with --json the document goes to a file: name one".into(),
+                ));
+            }
+            let name = path.clone();
+            let fetched = download(home, &Request::Get { path, version }, &file)?;
+            if json {
+                let told = serde_json::json!({ "path": name, "file": file, "bytes": fetched["bytes"] });
+                writeln!(io::stdout(), "{told}")?;
+            }
+            Ok(())
         }
         Some(Words::Export { folder, file }) => {
             download(home, &Request::Export { folder }, &file).map(|_| ())
@@ -275,10 +292,10 @@ fn import(home: &Path, file: &str, folder: String, json: bool) -> Outcome {
 /// Fetches a body into a file. A file is written beside its place and moved there when it is whole.
 fn download(home: &Path, request: &Request, file: &str) -> Result<Value, Failure> {
     let client = Client::connect(home)?;
-    let mut bar = progress(None);
+    let bar = RefCell::new(progress(None));
     let mut begin = |value: &Value| {
         if let Some(len) = value["bytes"].as_u64() {
-            bar = progress(Some(len));
+            bar.replace(progress(Some(len)));
         }
         if number(value, "versions") > 1 {
             eprintln!(
@@ -292,12 +309,11 @@ fn download(home: &Path, request: &Request, file: &str) -> Result<Value, Failure
         return Ok(client.download(request, &mut begin, &mut out, &mut |_| {})?);
     }
     let part = format!("{file}.part");
-    let mut written: Option<u64> = None;
     let mut out = File::create(&part).map_err(|error| Failure::of(format!("{file}: {error}")))?;
     let result = client.download(request, &mut begin, &mut out, &mut |received| {
-        written = Some(received)
+        bar.borrow().set_position(received);
     });
-    bar.finish_and_clear();
+    bar.borrow().finish_and_clear();
     match result {
         Ok(value) => {
             std::fs::rename(&part, file)?;

@@ -16,6 +16,7 @@ use crate::daemon::Node;
 use crate::mesh::Precondition;
 use crate::model::{DocumentPath, FolderPath};
 use crate::service::{Lookup, Upload};
+use crate::store::Pin;
 
 /// The PAX record that holds the media type.
 const CONTENT_TYPE: &str = "CAIRN.content_type";
@@ -87,6 +88,7 @@ pub(super) fn export(node: &Node, folder: &FolderPath, to: Sender<Vec<u8>>) -> R
         header.set_entry_type(tar::EntryType::Regular);
         let name = path.as_str().trim_start_matches('/');
         let reader = BodyReader {
+            _pins: body.pin(),
             body,
             offset: 0,
             piece: Vec::new(),
@@ -104,6 +106,8 @@ pub(super) fn export(node: &Node, folder: &FolderPath, to: Sender<Vec<u8>>) -> R
 }
 
 struct BodyReader {
+    /// It may be replaced while it is read.
+    _pins: Vec<Pin>,
     body: crate::service::Body,
     offset: u64,
     piece: Vec<u8>,
@@ -189,16 +193,26 @@ pub(super) fn import(
         let content_type = content_type(&mut entry).unwrap_or_else(|| "application/octet-stream".into());
         let mut upload = Upload::new(node.documents().chunks().clone(), len_max);
         let mut buffer = vec![0; BLOCK];
-        loop {
-            let len = entry.read(&mut buffer).map_err(not_an_archive)?;
-            if len == 0 {
-                break;
+        let failure: Option<Failure> = loop {
+            match entry.read(&mut buffer) {
+                Ok(0) => break None,
+                Ok(len) => {
+                    if let Err(error) = upload.write(&buffer[..len]) {
+                        break Some(error.into());
+                    }
+                    bytes += len as u64;
+                }
+                Err(error) => break Some(not_an_archive(error)),
             }
-            upload.write(&buffer[..len])?;
-            bytes += len as u64;
+        };
+        if let Some(failure) = failure {
+            node.discard(upload.abandon());
+            return Err(failure.after(documents));
         }
-        let uploaded = upload.finish(content_type)?;
-        runtime.block_on(store(node, path, uploaded, Precondition::default()))?;
+        let stored = runtime.block_on(async {
+            store(node, path, upload.finish(content_type)?, Precondition::default()).await
+        });
+        stored.map_err(|failure| failure.after(documents))?;
         documents += 1;
     }
     Ok(json!({ "documents": documents, "bytes": bytes, "refused": refused_count, "refusals": refused }))

@@ -124,6 +124,14 @@ impl Failure {
             message: message.to_string(),
         }
     }
+
+    /// The same, of the next of many documents, when some were stored before it.
+    pub fn after(self, documents: u64) -> Self {
+        Self {
+            message: format!("{} ({documents} documents were stored before it)", self.message),
+            ..self
+        }
+    }
 }
 
 /// The answer to a request.

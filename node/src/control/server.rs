@@ -79,7 +79,7 @@ impl From<NodeError> for Failure {
             NodeError::Refused(refused) => match refused {
                 CommandError::NotFound(_) | CommandError::NoSuchSibling(_) => ErrorKind::NotFound,
                 CommandError::PreconditionFailed { .. } | CommandError::Clash(_) => ErrorKind::Conflict,
-                CommandError::OverQuota { .. } => ErrorKind::Full,
+                CommandError::OverQuota { .. } | CommandError::DiskFull { .. } => ErrorKind::Full,
                 CommandError::Revoked(_) => ErrorKind::Denied,
                 CommandError::Invalid(_) => ErrorKind::Usage,
             },
@@ -450,14 +450,23 @@ impl Session {
             self.node.documents().chunks().clone(),
             self.extras.document_len_max(),
         );
+        let node = self.node.clone();
         let writing = tokio::task::spawn_blocking(move || {
-            while let Some(piece) = incoming.blocking_recv() {
-                if piece.is_empty() {
-                    return upload.finish(content_type).map_err(Failure::from);
+            let failure = loop {
+                match incoming.blocking_recv() {
+                    Some(piece) if piece.is_empty() => {
+                        return upload.finish(content_type).map_err(Failure::from);
+                    }
+                    Some(piece) => {
+                        if let Err(error) = upload.write(&piece) {
+                            break error.into();
+                        }
+                    }
+                    None => break failed("the body broke off: nothing was stored"),
                 }
-                upload.write(&piece)?;
-            }
-            Err(failed("the body broke off: nothing was stored"))
+            };
+            node.discard(upload.abandon());
+            Err(failure)
         });
         loop {
             let Ok(piece) = frame::read_async(from, BODY_FRAME_MAX).await else {
@@ -487,6 +496,8 @@ impl Session {
                 failed("the bytes of this document are not here yet: try again when a peer has sent them");
             return answer(to, Err(failure)).await;
         };
+        // It may be replaced while it is sent.
+        let _pins = body.pin();
         answer(to, Ok(described(path, &found))).await?;
         let body = Arc::new(body);
         let mut offset = 0;
@@ -588,7 +599,15 @@ pub(super) async fn store(
         resolve: true,
     };
     let reply = node.command(Command::Put(put)).await;
-    drop(uploaded.pins);
+    let pins = uploaded.pins;
+    if reply.is_err() {
+        let node = node.clone();
+        blocking(move || {
+            node.discard(pins);
+            Ok(())
+        })
+        .await?;
+    }
     match reply? {
         Reply::Stored {
             etag,

@@ -334,7 +334,7 @@ impl Outside for Hands {
                 penalise,
             } => {
                 if let Some((peer, sender, _)) = self.links.get(&link) {
-                    tracing::warn!(%peer, %reason, "closing a link");
+                    tracing::debug!(%peer, %reason, "closing a link");
                     sender.close(&reason);
                     if penalise {
                         for transport in &self.transports {

@@ -9,7 +9,8 @@ use super::engine_thread::{Input, Inputs};
 use crate::mesh::{Command, CommandError, Event, Reply, Status};
 use crate::model::{Hash, NodeId, OwnerId, WallTime};
 use crate::service::Documents;
-use crate::store::{ChunkFiles, RedbStore};
+use crate::space::chunk_record;
+use crate::store::{ChunkFiles, Pin, RedbStore, Store as _};
 
 /// Why a node did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,21 @@ impl Node {
     /// The tables, for tokens.
     pub fn store(&self) -> &RedbStore {
         &self.0.store
+    }
+
+    /// Removes the chunks of a document that was not stored. Blocks.
+    pub fn discard(&self, pins: Vec<Pin>) {
+        let hashes: Vec<_> = pins.iter().map(Pin::hash).collect();
+        drop(pins);
+        let is_listed = |hash| -> bool {
+            let listed = self.0.store.read().map(|read| chunk_record(&read, hash));
+            // What is not known for sure stays.
+            !matches!(listed, Ok(Ok(None)))
+        };
+        for hash in &hashes {
+            // What cannot be removed now goes at the next start.
+            let _ = self.documents().chunks().remove_unless(hash, || is_listed(hash));
+        }
     }
 
     /// The device's name.

@@ -27,7 +27,7 @@ use crate::store::{
 /// Transport events that wait; transports hold back beyond that.
 const EVENTS_MAX: usize = 64;
 /// How often the disk is asked how much room it has.
-const FREE_BYTES_EVERY: Duration = Duration::from_secs(60);
+const FREE_BYTES_EVERY: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for links to close.
 const LINKS_CLOSE_MAX: Duration = Duration::from_millis(700);
 

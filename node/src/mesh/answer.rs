@@ -7,7 +7,7 @@ use super::{
     Action, BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, FRAME_LEN_MAX, LinkId, LinkProfile, LiveSet,
     Message, StorageError, SyncRequest,
 };
-use crate::model::{Clock, Dot, Hash, codec};
+use crate::model::{CLOCK_LEN_MAX, Clock, Dot, Hash};
 use crate::space::{MissingEntry, chunk_record};
 use crate::store::Store;
 
@@ -65,8 +65,9 @@ impl<S: Store> Engine<S> {
         self.check_own_writer(&request.clock);
         let profile = self.links.get(link).map(|state| state.profile);
         let mut batch = Batch::on(profile);
+        let held = self.held.shortened(CLOCK_LEN_MAX);
         let scanned = self.view(|view| {
-            view.missing(&self.held, &request.clock, &mut |missing| {
+            view.missing(&held, &request.clock, &mut |missing| {
                 if !batch.fits(&missing) {
                     return ControlFlow::Break(());
                 }
@@ -76,19 +77,16 @@ impl<S: Store> Engine<S> {
         })?;
         let mut reached = request.clock.clone();
         reached.merge(&scanned);
-        let done = reached.includes(&self.held).then(|| self.collected.clone());
+        let done = reached.includes(&held).then(|| self.collected.clone());
         let live = if done.is_some() && request.live {
             let dots = self.view(|view| view.live())?;
-            Some(LiveSet {
-                clock: self.held.clone(),
-                dots,
-            })
+            Some(LiveSet { clock: held, dots })
         } else {
             None
         };
         if live
             .as_ref()
-            .is_some_and(|live| codec::encode(live).len() > LIVE_LEN_MAX)
+            .is_some_and(|live| live.dots != live.dots.shortened(LIVE_LEN_MAX))
         {
             self.refuse_on(link, "too far apart: start this peer anew, by an invite".into());
             return Ok(());

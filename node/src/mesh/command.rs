@@ -144,6 +144,14 @@ pub enum CommandError {
     /// A document stands where a folder would have to be, or the other way round.
     #[error("{0} is in the way: no document and folder can have the same name")]
     Clash(String),
+    /// What is left of the disk is kept for the database.
+    #[error(
+        "the disk is full: {free_bytes} bytes are left, which the database needs; delete something, or make room"
+    )]
+    DiskFull {
+        /// Bytes that are left.
+        free_bytes: u64,
+    },
     /// The user's documents would take more than allowed.
     #[error("this would exceed the quota of {quota_bytes} bytes: delete something, or raise the quota")]
     OverQuota {

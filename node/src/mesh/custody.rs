@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Result};
 use super::{Acknowledgement, LinkId, Message, Report};
-use crate::model::{Clock, Hash, HybridTime, NodeId, Now, Writer, codec};
+use crate::model::{CLOCK_LEN_MAX, Clock, Hash, HybridTime, NodeId, Now, Writer, codec};
 use crate::store::Store;
 
 impl<S: Store> Engine<S> {
@@ -11,7 +11,7 @@ impl<S: Store> Engine<S> {
         if self.links.granted().is_empty() {
             return;
         }
-        let clock = self.complete();
+        let clock = self.complete().shortened(CLOCK_LEN_MAX);
         if self
             .acknowledgements
             .get(&self.node)

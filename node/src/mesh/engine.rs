@@ -12,8 +12,8 @@ use super::link::Links;
 use super::pull::Puller;
 use super::{Acknowledgement, Action, Event, LinkId, Message, Report};
 use crate::model::{
-    Clock, Dot, HybridClock, Incarnation, Instant, KeyPair, Membership, NodeId, Now, OwnerId, Sequence,
-    WallTime, Writer,
+    CLOCK_LEN_MAX, Clock, Dot, HybridClock, Incarnation, Instant, KeyPair, Membership, NodeId, Now, OwnerId,
+    Sequence, WallTime, Writer,
 };
 use crate::space::records::{self, OwnWriter, PeerRecord, Record};
 use crate::space::{SpaceError, View};
@@ -98,8 +98,8 @@ pub struct Engine<S: Store> {
     pub(super) peers: BTreeMap<NodeId, PeerRecord>,
     /// What other nodes of the space last announced, directly or over others.
     pub(super) announced: BTreeMap<NodeId, Heard>,
-    /// Bytes that the disk has room for.
-    pub(super) storage_free: u64,
+    /// Bytes that the disk has room for, once that is known.
+    pub(super) storage_free: Option<u64>,
     /// The newest acknowledgement of each other node, to be passed on.
     pub(super) acknowledgements: BTreeMap<NodeId, Acknowledgement>,
     pub(super) acknowledgement_clock: HybridClock,
@@ -178,7 +178,7 @@ impl<S: Store> Engine<S> {
             collected,
             peers,
             announced: BTreeMap::new(),
-            storage_free: 0,
+            storage_free: None,
             acknowledgements: BTreeMap::new(),
             acknowledgement_clock: HybridClock::default(),
             refusals: BTreeMap::new(),
@@ -202,7 +202,7 @@ impl<S: Store> Engine<S> {
             Event::LinkDown { link } => self.link_down(now, link)?,
             Event::Frame { link, frame } => self.frame(now, link, &frame)?,
             Event::Announced { author, frame } => self.gossip(now, author, &frame),
-            Event::StorageFree { bytes } => self.storage_free = bytes,
+            Event::StorageFree { bytes } => self.storage_free = Some(bytes),
             Event::ChunkReceived { link, chunk } => self.chunk_received(now, link, chunk)?,
             Event::ChunkStored { chunk } => self.chunk_stored(now, chunk)?,
             Event::ChunkFailed { chunk } => self.chunk_failed(now, chunk),
@@ -245,7 +245,7 @@ impl<S: Store> Engine<S> {
     fn store_records(&mut self) -> Result<()> {
         let changed = std::mem::take(&mut self.changed);
         self.own.time = self.clock_of_writes.last();
-        let (own, held) = (self.own, self.held.clone());
+        let (own, held) = (self.own, self.held.shortened(CLOCK_LEN_MAX));
         let membership = changed.membership.then(|| self.membership.clone());
         let collected = changed.collected.then(|| self.collected.clone());
         let peers: Vec<_> = changed

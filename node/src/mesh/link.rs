@@ -77,8 +77,14 @@ pub(super) fn lane(message: &Message) -> Lane {
 impl<S: Store> Engine<S> {
     pub(super) fn link_up(&mut self, now: Now, link: LinkId, peer: NodeId, profile: LinkProfile) {
         if self.links.by_id.len() >= LINKS_MAX {
-            self.close(link, "too many links", false);
-            return;
+            // Strangers must not keep the owner's own nodes out.
+            let Some((stranger, there)) = self.links.iter().find(|(_, link)| !link.granted) else {
+                self.close(link, peer, "too many links", false);
+                return;
+            };
+            let there = there.peer;
+            self.close(stranger, there, "too many links", false);
+            self.links.by_id.remove(&stranger);
         }
         let state = Link {
             peer,
@@ -124,8 +130,7 @@ impl<S: Store> Engine<S> {
         let message = match Message::decode(frame) {
             Ok(message) => message,
             Err(error) => {
-                self.refuse(peer, error.to_string());
-                self.close(link, &error.to_string(), true);
+                self.close(link, peer, &error.to_string(), true);
                 return Ok(());
             }
         };
@@ -298,14 +303,18 @@ impl<S: Store> Engine<S> {
                 opened.push((*id, link.peer));
             }
             if self.membership.is_revoked(link.peer) {
-                shut.push((*id, "this node was revoked by its owner"));
+                shut.push((*id, link.peer, "this node was revoked by its owner"));
             } else if link.granted && !may {
-                shut.push((*id, "this node's grant has run out: it needs a new invite"));
+                shut.push((
+                    *id,
+                    link.peer,
+                    "this node's grant has run out: it needs a new invite",
+                ));
             }
             link.granted = may;
         }
-        for (id, reason) in shut {
-            self.close(id, reason, false);
+        for (id, peer, reason) in shut {
+            self.close(id, peer, reason, false);
         }
         // Two that dial each other at once have two links for a moment: that is told once.
         for peer in in_touch(&self.links).difference(&before) {
@@ -458,7 +467,9 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    pub(super) fn close(&mut self, link: LinkId, reason: &str, penalise: bool) {
+    /// Closes a link to `peer`, and says why, once.
+    fn close(&mut self, link: LinkId, peer: NodeId, reason: &str, penalise: bool) {
+        self.refuse(peer, reason.to_owned());
         self.actions.push_back(Action::Close {
             link,
             reason: reason.to_owned(),

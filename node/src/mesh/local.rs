@@ -10,6 +10,8 @@ use crate::model::{
 use crate::space::{self, Document};
 use crate::store::Store;
 
+/// Bytes of the disk that are left to the database: a commit that finds no room would end the node.
+const DISK_RESERVE: u64 = 32 * 1024 * 1024;
 /// Writers in a document's context beyond which the oldest incarnations are forgotten.
 const CONTEXT_WRITERS_KEPT: usize = 256;
 
@@ -68,6 +70,10 @@ impl<S: Store> Engine<S> {
             if used.saturating_sub(old).saturating_add(put.content.len) > quota_bytes {
                 return Ok(Err(CommandError::OverQuota { quota_bytes }));
             }
+        }
+        if !self.disk_takes(put.content.len) {
+            let free_bytes = self.storage_free.unwrap_or(0);
+            return Ok(Err(CommandError::DiskFull { free_bytes }));
         }
         // Who named the version, siblings and all, has seen them; who writes blindly replaces what readers see.
         let all = put.resolve || put.precondition.names_version();
@@ -231,7 +237,20 @@ impl<S: Store> Engine<S> {
             Some(quota) => quota.saturating_sub(self.view(|view| view.folder(&FolderPath::root()))?.bytes),
             None => u64::MAX,
         };
-        Ok(by_quota.min(self.storage_free))
+        let by_disk = self.storage_free.unwrap_or(u64::MAX >> 1);
+        Ok(by_quota.min(by_disk.saturating_sub(DISK_RESERVE)))
+    }
+
+    /// Says whether `len` bytes more would eat into what the database needs, and counts them if not.
+    pub(super) fn disk_takes(&mut self, len: u64) -> bool {
+        let Some(free) = &mut self.storage_free else {
+            return true;
+        };
+        let takes = *free >= DISK_RESERVE.saturating_add(len);
+        if takes {
+            *free -= len;
+        }
+        takes
     }
 
     fn status(&self, now: Now) -> Result<Status> {

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::Rng;
 
 use super::engine::{Engine, Result};
 use super::{CarriedEntry, Changes, LinkId, Message, Report, SyncRequest};
-use crate::model::{Capabilities, Clock, Entry, FolderPath, Hash, Instant, Now};
+use crate::model::{CLOCK_LEN_MAX, Capabilities, Clock, Entry, FolderPath, Hash, Instant, Now};
 use crate::space;
 use crate::store::Store;
 
@@ -104,12 +104,13 @@ impl<S: Store> Engine<S> {
             if clock_known && self.held.includes(&state.known) {
                 continue;
             }
+            let start = self.held.shortened(CLOCK_LEN_MAX);
             self.puller.session = Some(Session {
                 link,
                 nonce: self.rng.next_u64(),
-                start: self.held.clone(),
+                reached: start.clone(),
+                start,
                 live: false,
-                reached: self.held.clone(),
                 clean: true,
                 deadline: now.instant,
                 tries: 0,
@@ -283,6 +284,9 @@ impl<S: Store> Engine<S> {
         };
         if self.over_quota(&entry)? {
             return Ok(Err("no room: the quota of this node is used up".into()));
+        }
+        if !self.disk_takes(entry.content().map_or(0, |content| content.len)) {
+            return Ok(Err("no room: the disk of this node is full".into()));
         }
         self.clock_of_writes.observe(change.time, now.wall);
         let applied = space::apply(self.tx()?, &entry, attachment, manifest.as_ref(), false)?;

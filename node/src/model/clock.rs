@@ -19,6 +19,20 @@ pub const RANGES_MAX: usize = 65_536;
 /// Most bytes of an encoded clock.
 pub const CLOCK_LEN_MAX: usize = 512 * 1024;
 
+/// What a writer takes when encoded, beside its ranges: at most so many bytes.
+const WRITER_LEN_MAX: usize = 52;
+
+/// Bytes of an encoded number.
+const fn number_len(number: u64) -> usize {
+    match number {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
+    }
+}
+
 /// How two clocks relate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Causality {
@@ -105,6 +119,34 @@ impl Clock {
     /// Holds nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// As much of it as takes at most `len_max` bytes when encoded: of every writer the first ranges.
+    ///
+    /// Who takes in the live part of a long history holds as many ranges as there are documents, until the rest was
+    /// looked through; such a clock fits into no message. To say that one holds less is always safe.
+    pub fn shortened(&self, len_max: usize) -> Self {
+        let mut left = len_max;
+        let mut kept = BTreeMap::new();
+        for (at, (writer, ranges)) in self.0.iter().enumerate() {
+            let share = left / (self.0.len() - at);
+            let mut used = WRITER_LEN_MAX;
+            let mut end = 0;
+            let mut first = BTreeMap::new();
+            for (start, last) in ranges.0.iter().take(RANGES_MAX) {
+                used += number_len(start - end - 1) + number_len(last - start);
+                if used > share {
+                    break;
+                }
+                first.insert(*start, *last);
+                end = *last;
+            }
+            if !first.is_empty() {
+                kept.insert(*writer, Ranges(first));
+            }
+            left = left.saturating_sub(used.min(share));
+        }
+        Self(kept)
     }
 
     /// Says whether the dot is held.
@@ -387,6 +429,20 @@ pub(crate) mod tests {
         assert_eq!(clock.ranges().count(), 1);
         assert!(clock.missing_in(&clock).is_empty());
         assert_eq!(decode::<Clock>(&encode(&clock), CLOCK_LEN_MAX), Ok(clock));
+    }
+
+    #[test]
+    fn a_shortened_clock_fits_and_says_nothing_new() {
+        let mut clock = Clock::new();
+        for sequence in 1..=200_000 {
+            clock.insert(dot(1, 2 * sequence));
+        }
+        clock.insert(dot(2, 7));
+        let short = clock.shortened(CLOCK_LEN_MAX);
+        assert!(clock.includes(&short) && short.contains(dot(1, 2)) && short.contains(dot(2, 7)));
+        assert!(short.ranges().count() > 10_000);
+        assert_eq!(decode::<Clock>(&encode(&short), CLOCK_LEN_MAX), Ok(short));
+        assert_eq!(clock.shortened(0), Clock::new());
     }
 
     proptest! {

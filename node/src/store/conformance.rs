@@ -224,3 +224,47 @@ fn a_corrupted_value_is_found() {
         "{error}"
     );
 }
+
+/// A whole page that went bad: whatever redb makes of it, an error comes out or what was stored, and no panic.
+#[test]
+fn a_damaged_page_is_an_error() {
+    const PAGE: usize = 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let store = RedbStore::open(&path).unwrap();
+    let mut write = store.write().unwrap();
+    let key = |index: u32| index.to_be_bytes();
+    for index in 0..500 {
+        write.put(Table::Meta, &key(index), &[7; 100]).unwrap();
+    }
+    write.commit().unwrap();
+    drop(store);
+    let whole = std::fs::read(&path).unwrap();
+    let used =
+        (0..whole.len() / PAGE).filter(|page| whole[page * PAGE..][..PAGE].iter().any(|byte| *byte != 0));
+    let mut found = 0;
+    for page in used {
+        let mut bytes = whole.clone();
+        bytes[page * PAGE..][..PAGE].fill(0xee);
+        std::fs::write(&path, bytes).unwrap();
+        let Ok(store) = RedbStore::open(&path) else {
+            found += 1;
+            continue;
+        };
+        let Ok(read) = store.read() else {
+            found += 1;
+            continue;
+        };
+        let got: Result<Vec<_>, _> = (0..500).map(|index| read.get(Table::Meta, &key(index))).collect();
+        match got {
+            Ok(values) => assert!(values.iter().flatten().all(|value| *value == [7; 100])),
+            Err(error) => {
+                assert!(error.is_damage(), "{error}");
+                found += 1;
+            }
+        }
+        let scanned = read.scan(Table::Meta, &[], &mut |_, _| ControlFlow::Continue(()));
+        assert!(scanned.is_ok() || scanned.is_err_and(|error| error.is_damage()));
+    }
+    assert!(found > 5, "only {found} damaged pages were found");
+}

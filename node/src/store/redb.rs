@@ -68,6 +68,10 @@ impl RedbStore {
     ///
     /// Fails with [`StoreError::InUse`] when another process has it open.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        guarded(|| Self::open_file(path))
+    }
+
+    fn open_file(path: &Path) -> Result<Self, StoreError> {
         if path.exists() {
             return Self::with(builder().open(path));
         }
@@ -168,12 +172,12 @@ impl Store for RedbStore {
     type Write = RedbWrite;
 
     fn read(&self) -> Result<RedbRead, StoreError> {
-        let read = self.0.database.begin_read().map_err(failed)?;
+        let read = guarded(|| self.0.database.begin_read().map_err(failed))?;
         Ok(RedbRead(read, self.0.watch.clone()))
     }
 
     fn write(&self) -> Result<RedbWrite, StoreError> {
-        let write = begin_write(&self.0.database)?;
+        let write = guarded(|| begin_write(&self.0.database))?;
         Ok(RedbWrite(write, self.0.watch.clone()))
     }
 }
@@ -263,29 +267,41 @@ fn scan(
     Ok(())
 }
 
+/// Does something with the database, which panics over some kinds of damage to its pages.
+fn guarded<T>(act: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(act))
+        .unwrap_or_else(|_| Err(StoreError::Damaged("a page of it makes no sense".into())))
+}
+
 impl ReadTransaction for RedbRead {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let opened = self.0.open_table(definition(table)).map_err(failed);
-        self.1.look(opened.and_then(|opened| get(&opened, table, key)))
+        self.1.look(guarded(|| {
+            let opened = self.0.open_table(definition(table)).map_err(failed)?;
+            get(&opened, table, key)
+        }))
     }
 
     fn scan(&self, table: Table, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let opened = self.0.open_table(definition(table)).map_err(failed);
-        self.1
-            .look(opened.and_then(|opened| scan(&opened, table, from, visit)))
+        self.1.look(guarded(|| {
+            let opened = self.0.open_table(definition(table)).map_err(failed)?;
+            scan(&opened, table, from, visit)
+        }))
     }
 }
 
 impl ReadTransaction for RedbWrite {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let opened = self.0.open_table(definition(table)).map_err(failed);
-        self.1.look(opened.and_then(|opened| get(&opened, table, key)))
+        self.1.look(guarded(|| {
+            let opened = self.0.open_table(definition(table)).map_err(failed)?;
+            get(&opened, table, key)
+        }))
     }
 
     fn scan(&self, table: Table, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let opened = self.0.open_table(definition(table)).map_err(failed);
-        self.1
-            .look(opened.and_then(|opened| scan(&opened, table, from, visit)))
+        self.1.look(guarded(|| {
+            let opened = self.0.open_table(definition(table)).map_err(failed)?;
+            scan(&opened, table, from, visit)
+        }))
     }
 }
 
@@ -297,18 +313,22 @@ impl WriteTransaction for RedbWrite {
         let mut stored = Vec::with_capacity(CHECK_LEN + value.len());
         stored.extend_from_slice(&check(table, key, value));
         stored.extend_from_slice(value);
-        let mut opened = self.0.open_table(definition(table)).map_err(failed)?;
-        opened.insert(key, stored.as_slice()).map_err(failed)?;
-        Ok(())
+        guarded(|| {
+            let mut opened = self.0.open_table(definition(table)).map_err(failed)?;
+            opened.insert(key, stored.as_slice()).map_err(failed)?;
+            Ok(())
+        })
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
-        let mut opened = self.0.open_table(definition(table)).map_err(failed)?;
-        let removed = opened.remove(key).map_err(failed)?;
-        Ok(removed.is_some())
+        guarded(|| {
+            let mut opened = self.0.open_table(definition(table)).map_err(failed)?;
+            let removed = opened.remove(key).map_err(failed)?;
+            Ok(removed.is_some())
+        })
     }
 
     fn commit(self) -> Result<(), StoreError> {
-        self.0.commit().map_err(failed)
+        guarded(|| self.0.commit().map_err(failed))
     }
 }
