@@ -115,3 +115,22 @@ fn an_edit_survives_a_delete_elsewhere() {
         assert_eq!((status, body.as_slice()), (200, &b"edited"[..]));
     }
 }
+
+#[test]
+fn a_version_is_chosen_by_the_command_line() {
+    let pair = Pair::new();
+    pair.apart();
+    pair.a.http().store("/notes/todo", b"of a");
+    pair.b.http().store("/notes/todo", b"of b");
+    pair.together();
+    let conflicts = Pair::conflicts(&pair.a);
+    assert_eq!(conflicts[0]["versions"].as_array().unwrap().len(), 2);
+    let path = "/private/notes/todo";
+    let second = cairn(&pair.a.home, &["get", path, "--version", "2"]);
+    cairn(&pair.a.home, &["conflicts", path, "--keep", "2"]);
+    pair.in_step();
+    for node in [&pair.a, &pair.b] {
+        assert_eq!(Pair::conflicts(node), Value::Array(Vec::new()));
+        assert_eq!(cairn(&node.home, &["get", path]), second);
+    }
+}

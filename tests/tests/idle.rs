@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cairn_tests::{Daemon, Random, cairn, memory_kib};
+use cairn_tests::{Daemon, Random, Space, cairn, memory_kib};
 
 /// Processor time of a process so far, in clock ticks (10 ms).
 fn ticks(pid: u32) -> u64 {
@@ -44,6 +44,30 @@ fn an_idle_node_neither_computes_nor_writes() {
     assert_eq!(wrote, 0, "bytes written while nothing changes");
     assert!(spent <= 2, "{} ms of processor time in 20 s", spent * 10);
     assert!(resident < 25 * 1024, "{resident} KiB resident");
+}
+
+/// Longer than every period of a node: announcements, tombstones, the disk's room, keep-alive.
+#[test]
+fn nodes_that_are_in_step_neither_compute_nor_write() {
+    let space = Space::new(2, "/ip4/127.0.0.1/tcp/0");
+    space.nodes[0].http().store("/notes/a", b"something");
+    space.in_step(Duration::from_secs(30));
+    std::thread::sleep(Duration::from_secs(6));
+    let before = [0, 1]
+        .map(|at: usize| space.nodes[at].pid())
+        .map(|pid| (pid, ticks(pid), written(pid)));
+    std::thread::sleep(Duration::from_secs(65));
+    for (pid, ticks_before, written_before) in before {
+        let (spent, wrote) = (ticks(pid) - ticks_before, written(pid) - written_before);
+        let resident = memory_kib(pid, "VmRSS");
+        println!(
+            "65 s in step over libp2p: {} ms of processor time, {wrote} bytes written, {resident} KiB resident",
+            spent * 10
+        );
+        assert_eq!(wrote, 0, "bytes written while nothing changes");
+        assert!(spent <= 6, "{} ms of processor time in 65 s", spent * 10);
+        assert!(resident < 25 * 1024, "{resident} KiB resident");
+    }
 }
 
 #[test]
