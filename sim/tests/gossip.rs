@@ -27,7 +27,7 @@ fn a_node_that_is_not_a_neighbour_is_heard_of() {
     world.run(Duration::from_secs(40)).unwrap();
     let heard = find(peers(&mut world, 2));
     assert!(!heard.linked);
-    assert_eq!(heard.free_bytes, Some(DISK_FREE));
+    assert!(heard.free_bytes.is_some_and(|free| free > 0 && free < DISK_FREE));
     assert!(heard.seen.0 > 0);
 
     world.cut(0, 1).unwrap();
