@@ -4,8 +4,8 @@ use super::command::{Command, CommandError, CommandResult, Condition, Delete, Pu
 use super::engine::{Engine, Result};
 use super::{Action, LinkStatus, PeerStatus, Report, RequestId, Status, clock_digest};
 use crate::model::{
-    Capabilities, Change, Clock, Context, DocumentPath, Dot, Entry, FolderPath, Now, Operation, Sequence,
-    Writer,
+    Capabilities, Change, Clock, Context, DocumentPath, Dot, Entry, FolderPath, Now, Operation, Payload,
+    Sequence, Writer,
 };
 use crate::space::{self, Document};
 use crate::store::Store;
@@ -71,7 +71,13 @@ impl<S: Store> Engine<S> {
                 return Ok(Err(CommandError::OverQuota { quota_bytes }));
             }
         }
-        if !self.disk_takes(put.content.len) {
+        // Chunks are on the disk already.
+        let more = if put.content.payload == Payload::Inline {
+            put.content.len
+        } else {
+            0
+        };
+        if !self.disk_takes(more) {
             let free_bytes = self.storage_free.unwrap_or(0);
             return Ok(Err(CommandError::DiskFull { free_bytes }));
         }

@@ -129,7 +129,8 @@ impl Clock {
         let mut left = len_max;
         let mut kept = BTreeMap::new();
         for (at, (writer, ranges)) in self.0.iter().enumerate() {
-            let share = left / (self.0.len() - at);
+            // At least one range, as long as there is room for any.
+            let share = (left / (self.0.len() - at)).max(WRITER_LEN_MAX + 18).min(left);
             let mut used = WRITER_LEN_MAX;
             let mut end = 0;
             let mut first = BTreeMap::new();
@@ -443,6 +444,13 @@ pub(crate) mod tests {
         assert!(short.ranges().count() > 10_000);
         assert_eq!(decode::<Clock>(&encode(&short), CLOCK_LEN_MAX), Ok(short));
         assert_eq!(clock.shortened(0), Clock::new());
+        for node in 0..=255 {
+            clock.insert(dot(node, 1));
+        }
+        assert!(
+            clock.shortened(4096).writers().count() > 50,
+            "the first are kept when not all can be"
+        );
     }
 
     proptest! {
