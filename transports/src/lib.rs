@@ -4,6 +4,7 @@
 //! tcp ──────► stream ──► framing, pipe      A transport finds peers and proves who they are; a stream turns its bytes
 //! libp2p ───┘   └──────► outbox, inbox      into frames and back; outbox and inbox are the ends that the owner holds.
 //!                             └──► link     the contract between all of them and the rest of the node
+//! lora                                       radio: one modem, many neighbours, little airtime
 //! ```
 //! Start with [`Link`] for what a transport yields and [`Transport`] for what it can be told; then `TcpTransport` and `Libp2pTransport`.
 //! Which of them are built is chosen by the features:
@@ -25,6 +26,7 @@ mod inbox;
 #[cfg(feature = "libp2p")]
 mod libp2p;
 mod link;
+pub mod lora;
 mod outbox;
 mod penalty;
 mod pipe;

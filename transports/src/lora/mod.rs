@@ -1,0 +1,21 @@
+//! LoRa: how frames travel over a modem on a serial port, within the law.
+//!
+//! ```text
+//! region ──► budget       What may be sent where, and what was: charged before each frame, kept over restarts.
+//! modulation ► airtime    How long a frame takes.
+//! modem                   Bytes of a serial port in, frames out: a state machine for each kind of modem.
+//! ```
+//! Everything here is a state machine that is given time and bytes and gives back what is to be done; only the port itself does I/O.
+
+mod airtime;
+mod budget;
+pub mod modem;
+mod modulation;
+mod region;
+mod time;
+
+pub use airtime::{AirtimeError, LORA_PAYLOAD_LEN_MAX, airtime_us};
+pub use budget::{Budget, BudgetRecord, DamagedRecord, GUARD_US, Turn};
+pub use modulation::{CodingRate, LowDataRate, Modulation, SpreadingFactor};
+pub use region::{AirtimeLimit, Region, RegionError, SubBand};
+pub use time::Instant;
