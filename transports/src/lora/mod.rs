@@ -9,13 +9,23 @@
 
 mod airtime;
 mod budget;
+mod fountain;
+mod frame;
+mod incoming;
+mod layout;
 pub mod modem;
 mod modulation;
+mod outgoing;
 mod region;
+mod seal;
 mod time;
 
 pub use airtime::{AirtimeError, LORA_PAYLOAD_LEN_MAX, airtime_us};
 pub use budget::{Budget, BudgetRecord, DamagedRecord, GUARD_US, Turn};
+pub use frame::{MESSAGE_OVERHEAD, ObjectId};
+pub use incoming::REASSEMBLY_BYTES_MAX;
+pub use layout::OBJECT_LEN_MAX;
 pub use modulation::{CodingRate, LowDataRate, Modulation, SpreadingFactor};
 pub use region::{AirtimeLimit, Region, RegionError, SubBand};
+pub use seal::{SpaceKey, TAG_LEN};
 pub use time::Instant;

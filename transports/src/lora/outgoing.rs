@@ -1,0 +1,386 @@
+//! Objects that go out in fragments, and their repair.
+//!
+//! A block is sent as a burst of symbols, and then its receivers may say what they lack. What they say decides the next burst: for a
+//! single receiver the very symbols that it lacks; for several, as many repair symbols as the one lacks that lacks most, since each of
+//! them helps everybody. When nobody lacks anything, the next block follows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::fountain::RepairSource;
+use super::frame::{Frame, HEAD_LEN, Head, NEEDED_UNKNOWN, Place, Status};
+use super::incoming::object_id;
+use super::layout::Layout;
+use crate::PeerKey;
+
+/// A poll that nobody answered is repeated this often; then nobody is there.
+const POLLS_MAX: u32 = 3;
+
+/// What follows when the answers are in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// More frames are to be sent.
+    More,
+    /// All that asked have everything, as far as is known.
+    Finished,
+    /// Nobody answers.
+    Unheard,
+}
+
+/// One object on its way out.
+pub(super) struct Outgoing {
+    object: Vec<u8>,
+    layout: Layout,
+    head: Head,
+    /// Given when its first frame goes.
+    transfer: Option<u32>,
+    /// So many neighbours want it, as far as is known.
+    audience: usize,
+    block: usize,
+    plan: VecDeque<Step>,
+    repair: BTreeMap<usize, RepairSource>,
+    /// For each block the next repair symbol.
+    next_repair: BTreeMap<usize, u8>,
+    /// What was answered since the last poll.
+    answers: BTreeMap<PeerKey, Status>,
+    unanswered: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Symbol { number: u8, poll: bool, head: bool },
+    Poll,
+}
+
+impl Outgoing {
+    /// `None` if the object is empty or too long. `audience`: how many neighbours want it, 1 at least.
+    pub(super) fn new(object: Vec<u8>, frame_len_max: usize, audience: usize) -> Option<Self> {
+        let layout = Layout::new(object.len(), frame_len_max)?;
+        let mut outgoing = Self {
+            head: layout.head(object_id(&object)),
+            object,
+            layout,
+            transfer: None,
+            audience: audience.max(1),
+            block: 0,
+            plan: VecDeque::new(),
+            repair: BTreeMap::new(),
+            next_repair: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            unanswered: 0,
+        };
+        outgoing.plan_block();
+        Some(outgoing)
+    }
+
+    const fn is_single(&self) -> bool {
+        self.layout.blocks() == 1
+    }
+
+    /// All source symbols of the current block, then a poll: within the last frame, if the head fits there.
+    fn plan_block(&mut self) {
+        let symbols = self.layout.symbols_of(self.block);
+        let last = symbols - 1;
+        let room = self.layout.symbol_len() - self.layout.len_of(self.block, last);
+        let inline = self.is_single() && room >= HEAD_LEN;
+        self.plan.extend((0..symbols).map(|number| Step::Symbol {
+            number: number as u8,
+            poll: inline && number == last,
+            head: inline && number == last,
+        }));
+        if !inline {
+            self.plan.push_back(Step::Poll);
+        }
+    }
+
+    /// The transfer's number, once its first frame went.
+    pub(super) const fn transfer(&self) -> Option<u32> {
+        self.transfer
+    }
+
+    pub(super) const fn audience(&self) -> usize {
+        self.audience
+    }
+
+    pub(super) fn has_more(&self) -> bool {
+        !self.plan.is_empty()
+    }
+
+    /// The length of the next frame's body, to know its airtime before it is made.
+    pub(super) fn next_len(&self) -> Option<usize> {
+        Some(match *self.plan.front()? {
+            Step::Poll => super::MESSAGE_OVERHEAD + 3 + HEAD_LEN,
+            Step::Symbol { number, head, .. } => {
+                let symbol = if usize::from(number) < self.layout.symbols_of(self.block) {
+                    self.layout.len_of(self.block, usize::from(number))
+                } else {
+                    self.layout.symbol_len()
+                };
+                symbol
+                    + super::frame::FRAGMENT_OVERHEAD
+                    + usize::from(!self.is_single())
+                    + if head { HEAD_LEN } else { 0 }
+            }
+        })
+    }
+
+    /// The next frame. `counter`: the sender's next; the first frame's names the transfer. Says whether answers may follow.
+    pub(super) fn next(&mut self, counter: u32) -> Option<(Frame, bool)> {
+        let step = self.plan.pop_front()?;
+        let transfer = *self.transfer.get_or_insert(counter);
+        Some(match step {
+            Step::Poll => {
+                let frame = Frame::Poll {
+                    transfer: transfer as u16,
+                    block: self.block as u8,
+                    head: self.head,
+                    answer: !self.is_single(),
+                };
+                (frame, true)
+            }
+            Step::Symbol { number, poll, head } => {
+                let frame = Frame::Fragment {
+                    place: Place {
+                        transfer,
+                        block: (!self.is_single()).then_some(self.block as u8),
+                        symbol: number,
+                    },
+                    poll,
+                    head: head.then_some(self.head),
+                    symbol: self.symbol(number),
+                };
+                (frame, poll)
+            }
+        })
+    }
+
+    fn symbol(&mut self, number: u8) -> Vec<u8> {
+        let block = &self.object[self.layout.range_of(self.block)];
+        let symbol_len = self.layout.symbol_len();
+        if usize::from(number) < self.layout.symbols_of(self.block) {
+            let from = usize::from(number) * symbol_len;
+            return block[from..block.len().min(from + symbol_len)].to_vec();
+        }
+        self.repair
+            .entry(self.block)
+            .or_insert_with(|| RepairSource::new(block, symbol_len))
+            .symbol(number)
+    }
+
+    /// A receiver told what it lacks.
+    pub(super) fn answered(&mut self, from: PeerKey, status: Status) {
+        if usize::from(status.block) < self.layout.blocks() {
+            self.answers.insert(from, status);
+        }
+    }
+
+    /// Whether somebody asks for more.
+    pub(super) fn is_asked(&self) -> bool {
+        self.answers.values().any(|status| status.needed > 0)
+    }
+
+    /// The time for answers is over.
+    pub(super) fn conclude(&mut self) -> Next {
+        let answers = std::mem::take(&mut self.answers);
+        let lacking: Vec<&Status> = answers.values().filter(|status| status.needed > 0).collect();
+        // A block is repaired at a time; others are asked for again.
+        if let Some(block) = lacking.iter().map(|status| usize::from(status.block)).min() {
+            self.unanswered = 0;
+            self.block = block;
+            let lacking: Vec<&Status> = lacking
+                .into_iter()
+                .filter(|status| usize::from(status.block) == block)
+                .collect();
+            self.plan_repair(&lacking);
+            return Next::More;
+        }
+        if answers.is_empty() && !self.is_single() {
+            self.unanswered += 1;
+            if self.unanswered >= POLLS_MAX {
+                return Next::Unheard;
+            }
+            self.plan.push_back(Step::Poll);
+            return Next::More;
+        }
+        self.unanswered = 0;
+        if self.block + 1 < self.layout.blocks() {
+            self.repair.remove(&self.block);
+            self.block += 1;
+            self.plan_block();
+            return Next::More;
+        }
+        Next::Finished
+    }
+
+    fn plan_repair(&mut self, lacking: &[&Status]) {
+        if lacking.iter().any(|status| status.needed == NEEDED_UNKNOWN) {
+            self.plan.push_back(Step::Poll);
+            return;
+        }
+        let symbols = self.layout.symbols_of(self.block);
+        let mut numbers = Vec::new();
+        match lacking {
+            [one] if self.audience <= 1 => {
+                let bits = one
+                    .lacking
+                    .iter()
+                    .flat_map(|byte| (0..8).map(move |bit| byte & 0x80 >> bit != 0));
+                let missing = bits.take(symbols).enumerate().filter(|(_, missing)| *missing);
+                numbers.extend(
+                    missing
+                        .map(|(number, _)| number as u8)
+                        .take(usize::from(one.needed)),
+                );
+            }
+            _ => {}
+        }
+        if numbers.is_empty() {
+            let needed = lacking.iter().map(|status| status.needed).max().unwrap_or(1);
+            let next = self.next_repair.entry(self.block).or_insert(symbols as u8);
+            for _ in 0..usize::from(needed).min(symbols + 1) {
+                numbers.push(*next);
+                // Beyond the last repair symbol begin again with those that were sent first.
+                *next = next.checked_add(1).unwrap_or(0);
+            }
+        }
+        let last = numbers.len() - 1;
+        let single = self.is_single();
+        self.plan
+            .extend(numbers.iter().enumerate().map(|(at, number)| Step::Symbol {
+                number: *number,
+                poll: single && at == last,
+                head: false,
+            }));
+        if !single {
+            self.plan.push_back(Step::Poll);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lora::Instant;
+    use crate::lora::incoming::{Incoming, Taken};
+
+    fn peer(number: u8) -> PeerKey {
+        PeerKey([number; 32])
+    }
+
+    /// Sends an object to receivers of which each loses frames by its own pattern; returns the number of frames sent.
+    fn carry(len: usize, frame_len_max: usize, losing: &[fn(usize) -> bool]) -> usize {
+        let object: Vec<u8> = (0..len).map(|at| (at * 131 % 253) as u8).collect();
+        let mut outgoing = Outgoing::new(object.clone(), frame_len_max, losing.len()).unwrap();
+        let mut receivers: Vec<(Incoming, Option<Vec<u8>>)> =
+            losing.iter().map(|_| (Incoming::default(), None)).collect();
+        let mut sent = 0;
+        loop {
+            let mut polled = None;
+            while let Some((frame, poll)) = {
+                let len = outgoing.next_len();
+                let next = outgoing.next(9);
+                assert_eq!(len.is_some(), next.is_some());
+                next
+            } {
+                sent += 1;
+                assert!(sent < 10_000, "no end");
+                for (at, (incoming, got)) in receivers.iter_mut().enumerate() {
+                    if losing[at](sent) {
+                        continue;
+                    }
+                    let taken = match frame.clone() {
+                        Frame::Fragment {
+                            place, head, symbol, ..
+                        } => incoming.fragment(Instant(0), peer(99), place, head, symbol, 1000),
+                        Frame::Poll {
+                            transfer,
+                            block,
+                            head,
+                            ..
+                        } => incoming.poll(Instant(0), peer(99), u32::from(transfer), block, head),
+                        other => panic!("{other:?}"),
+                    };
+                    if let Taken::Complete(object) = taken {
+                        *got = Some(object);
+                    }
+                }
+                if poll {
+                    polled = Some(match frame {
+                        Frame::Fragment { place, .. } => place.block.unwrap_or(0),
+                        Frame::Poll { block, .. } => block,
+                        other => panic!("{other:?}"),
+                    });
+                }
+            }
+            let block = polled.expect("a burst ends with a poll");
+            for (at, (incoming, _)) in receivers.iter().enumerate() {
+                if let Some(status) = incoming.status((peer(99), 9), block, 1) {
+                    outgoing.answered(peer(at as u8), status);
+                }
+            }
+            match outgoing.conclude() {
+                Next::More => {}
+                Next::Finished => break,
+                Next::Unheard => panic!("they answered"),
+            }
+        }
+        for (_, got) in receivers {
+            assert_eq!(got.as_deref(), Some(object.as_slice()));
+        }
+        sent
+    }
+
+    #[test]
+    fn nothing_lost_nothing_sent_twice() {
+        assert_eq!(carry(10_240, 254, &[|_| false]), 43);
+        // Seven blocks, each with a poll.
+        assert_eq!(carry(102_400, 254, &[|_| false]), 427 + 7);
+    }
+
+    #[test]
+    fn one_receiver_is_sent_what_it_lacks() {
+        let lost = |frame: usize| frame % 10 == 3;
+        let sent = carry(10_240, 254, &[lost]);
+        // 43, of which 4 or 5 are lost, of which one may be.
+        assert!((47..=49).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn one_transmission_repairs_different_losses_of_five() {
+        let losing: [fn(usize) -> bool; 5] = [
+            |frame| frame % 10 == 1,
+            |frame| frame % 10 == 2,
+            |frame| frame % 10 == 3,
+            |frame| frame % 10 == 4,
+            |frame| frame % 10 == 5,
+        ];
+        let sent = carry(10_240, 254, &losing);
+        // The lost ones are 22 different symbols.
+        assert!((47..=51).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn a_lost_head_is_told_again() {
+        let sent = carry(10_240, 254, &[|frame| frame == 43]);
+        assert_eq!(sent, 43 + 1 + 1);
+    }
+
+    #[test]
+    fn large_objects_with_loss_come_through() {
+        carry(300_000, 200, &[|frame| frame % 7 == 0, |frame| frame % 11 == 0]);
+    }
+
+    #[test]
+    fn a_transfer_that_nobody_hears_ends() {
+        let mut outgoing = Outgoing::new(vec![1; 100_000], 254, 2).unwrap();
+        let mut polls = 0;
+        let end = loop {
+            while outgoing.next(1).is_some() {}
+            polls += 1;
+            match outgoing.conclude() {
+                Next::More => {}
+                end => break end,
+            }
+        };
+        assert_eq!((end, polls), (Next::Unheard, POLLS_MAX));
+    }
+}
