@@ -44,7 +44,7 @@ const FLAG_BLOCKS: u8 = 4;
 /// A poll wants an answer from those who lack nothing as well.
 const FLAG_ANSWER: u8 = 1;
 
-/// The first bytes of an object's BLAKE3 hash: whoever has the same object makes the same fragments of it.
+/// Names an object among those on air: whoever offers the same bytes calls them the same, so that one can continue what another began.
 pub type ObjectId = [u8; 4];
 
 /// What must be known of an object to put its fragments together.

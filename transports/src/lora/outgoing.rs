@@ -7,8 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::fountain::RepairSource;
-use super::frame::{Frame, HEAD_LEN, Head, NEEDED_UNKNOWN, Place, Status};
-use super::incoming::object_id;
+use super::frame::{Frame, HEAD_LEN, Head, NEEDED_UNKNOWN, ObjectId, Place, Status};
 use super::layout::Layout;
 use crate::PeerKey;
 
@@ -53,10 +52,15 @@ enum Step {
 
 impl Outgoing {
     /// `None` if the object is empty or too long. `audience`: how many neighbours want it, 1 at least.
-    pub(super) fn new(object: Vec<u8>, frame_len_max: usize, audience: usize) -> Option<Self> {
+    pub(super) fn new(
+        name: ObjectId,
+        object: Vec<u8>,
+        frame_len_max: usize,
+        audience: usize,
+    ) -> Option<Self> {
         let layout = Layout::new(object.len(), frame_len_max)?;
         let mut outgoing = Self {
-            head: layout.head(object_id(&object)),
+            head: layout.head(name),
             object,
             layout,
             transfer: None,
@@ -269,7 +273,7 @@ mod tests {
     /// Sends an object to receivers of which each loses frames by its own pattern; returns the number of frames sent.
     fn carry(len: usize, frame_len_max: usize, losing: &[fn(usize) -> bool]) -> usize {
         let object: Vec<u8> = (0..len).map(|at| (at * 131 % 253) as u8).collect();
-        let mut outgoing = Outgoing::new(object.clone(), frame_len_max, losing.len()).unwrap();
+        let mut outgoing = Outgoing::new([1; 4], object.clone(), frame_len_max, losing.len()).unwrap();
         let mut receivers: Vec<(Incoming, Option<Vec<u8>>)> =
             losing.iter().map(|_| (Incoming::default(), None)).collect();
         let mut sent = 0;
@@ -371,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_transfer_that_nobody_hears_ends() {
-        let mut outgoing = Outgoing::new(vec![1; 100_000], 254, 2).unwrap();
+        let mut outgoing = Outgoing::new([1; 4], vec![1; 100_000], 254, 2).unwrap();
         let mut polls = 0;
         let end = loop {
             while outgoing.next(1).is_some() {}

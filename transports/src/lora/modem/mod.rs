@@ -187,4 +187,9 @@ pub trait Timing: Send {
 
     /// Bytes that go over the air for a frame of this length, with all that the modem adds to it.
     fn bytes_on_air(&self, frame_len: usize) -> usize;
+
+    /// How long a modem that listens before it talks may hold a frame back on a quiet channel, in microseconds.
+    fn access_delay_us(&self) -> u64 {
+        500_000
+    }
 }

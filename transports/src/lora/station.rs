@@ -1,0 +1,899 @@
+//! A node's radio: decides when which frame goes, within the law and with regard for others.
+//!
+//! Messages of the owner go out as they are when they fit in a frame, otherwise in fragments ([`super::outgoing`]). Between any two frames
+//! the most urgent lane is chosen anew. Before a burst the station waits for a random time; while it hears somebody's burst, or the time
+//! for answers to it, it holds back. Every frame is charged to the sub-band's budget before it goes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::budget::{Budget, BudgetRecord, Turn};
+use super::frame::{Frame, Head, Introduction, MESSAGE_OVERHEAD, NEEDED_UNKNOWN, ObjectId, Place, Status};
+use super::incoming::{Incoming, Taken, TransferKey};
+use super::modem::{ReceivedFrame, Timing};
+use super::outgoing::{Next, Outgoing};
+use super::queue::{Job, Load, Queue, Slot};
+use super::seal::{FrameKey, SpaceKey};
+use super::senders::{Opened, Senders};
+use super::{Instant, SubBand};
+use crate::{Lane, PeerKey};
+
+/// The longest status.
+const STATUS_LEN: usize = MESSAGE_OVERHEAD + 5 + 8;
+/// The length of an introduction.
+const INTRODUCTION_LEN: usize = 66;
+/// Whoever was heard in this time is a neighbour.
+const NEIGHBOUR_US: u64 = 3_600_000_000;
+/// Unknown voices are asked who they are at most so often.
+const WHO_PAUSE_US: u64 = 60_000_000;
+/// One introduces oneself to those who ask at most so often.
+const INTRODUCE_PAUSE_US: u64 = 10_000_000;
+/// Objects that were sent are kept for late statuses.
+const LINGERING_MAX: usize = 4;
+/// A modem and its port need so long between two things, in microseconds.
+const TURNAROUND_US: u64 = 150_000;
+
+/// What a station is told at its start.
+pub struct StationConfig {
+    /// Whose radio it is.
+    pub node: PeerKey,
+    /// The keys of the space: the first seals, all open.
+    pub keys: Vec<SpaceKey>,
+    /// How long the modem's frames are and take.
+    pub timing: Box<dyn Timing>,
+    /// Whose rules hold.
+    pub band: &'static SubBand,
+    /// What is left of the airtime.
+    pub budget: Budget,
+    /// Greater than at any start before, as far as one can tell, with random low bits: see [`super::SpaceKey`].
+    pub generation: u64,
+    /// Names this boot of the machine.
+    pub boot: [u8; 16],
+    /// Microseconds between the machine's boot and [`Instant`] 0; may be negative.
+    pub boot_offset_us: i64,
+    /// Makes everything random.
+    pub seed: [u8; 32],
+}
+
+/// A message for the neighbours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broadcast {
+    /// A newer message of the same slot takes its place.
+    pub slot: Slot,
+    /// How urgent.
+    pub lane: Lane,
+    /// The same bytes have the same name.
+    pub name: ObjectId,
+    /// What is sent: up to [`super::OBJECT_LEN_MAX`] bytes.
+    pub bytes: Vec<u8>,
+    /// How many neighbours want it.
+    pub audience: usize,
+}
+
+/// How a broadcast ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is out, and nobody asks for more of it.
+    Sent,
+    /// Nobody answered.
+    Unheard,
+    /// It cannot be sent: too long for the link, or no room in the queue.
+    Refused,
+}
+
+/// Something to do, or to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StationOutput {
+    /// Give this frame to the modem; then call [`Station::sent`].
+    Transmit(Vec<u8>),
+    /// Make this record durable; then call [`Station::recorded`]. No frame goes before.
+    Record(BudgetRecord),
+    /// A message came.
+    Message {
+        /// Who sealed it.
+        from: PeerKey,
+        /// What it says.
+        bytes: Vec<u8>,
+    },
+    /// Somebody is heard for the first time, or began anew.
+    Introduced(PeerKey),
+    /// A frame of this neighbour came, this strong.
+    Heard {
+        /// Who.
+        from: PeerKey,
+        /// As the modem measured it.
+        rssi_dbm: Option<i16>,
+        /// As the modem measured it.
+        snr_db: Option<f32>,
+    },
+    /// A broadcast came to its end.
+    Ended {
+        /// Which.
+        slot: Slot,
+        /// How.
+        ending: Ending,
+    },
+    /// There is room for a message beside those of the control lane.
+    Ready,
+}
+
+/// What the station has sent and heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StationCounts {
+    /// Frames given to the modem.
+    pub frames_sent: u64,
+    /// Bytes that went on air, with what the modem adds.
+    pub bytes_sent: u64,
+    /// Time on air, in microseconds.
+    pub airtime_us: u64,
+    /// Frames of members that came.
+    pub frames_heard: u64,
+    /// Frames that came and could not be opened.
+    pub frames_foreign: u64,
+}
+
+/// The owner's object for which answers are awaited.
+struct Listening {
+    slot: Slot,
+    until: Instant,
+}
+
+/// The radio of one node.
+///
+/// Tell it what happens; after each call take outputs until [`poll_output`](Self::poll_output) gives `None`, then sleep, but not past
+/// [`poll_timeout`](Self::poll_timeout). `now` never goes backwards.
+pub struct Station {
+    node: PeerKey,
+    timing: Box<dyn Timing>,
+    budget: Budget,
+    band: &'static SubBand,
+    boot: [u8; 16],
+    boot_offset_us: i64,
+    rng: ChaCha8Rng,
+    spaces: Vec<Senders>,
+    own_key: FrameKey,
+    own_hint: u8,
+    generation: u64,
+    counter: u32,
+    incoming: Incoming,
+    queue: Queue,
+    lingering: VecDeque<(Slot, Lane, Box<Outgoing>)>,
+    listening: Option<Listening>,
+    /// What this node wants of others.
+    interest: Interest,
+    /// Statuses that are due.
+    answers: BTreeMap<(TransferKey, u8), Instant>,
+    introduce: Option<(Instant, bool)>,
+    introduced: Option<Instant>,
+    asked_who: Option<Instant>,
+    up: bool,
+    /// A frame is with the modem; the single message that it carries, if it must not get lost.
+    in_flight: Option<Option<Job>>,
+    awaits_record: bool,
+    /// Somebody else's burst, or the answers to it.
+    hold_until: Instant,
+    /// The random pause before a burst.
+    armed: Option<Instant>,
+    /// The job of which a burst is on its way.
+    burst: Option<Slot>,
+    next_turn: Option<Instant>,
+    told_ready: bool,
+    counts: StationCounts,
+    outputs: VecDeque<StationOutput>,
+}
+
+/// Whose bursts are of use to this node, and which objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// These have something that this node lacks, as far as is known.
+    pub senders: BTreeSet<PeerKey>,
+    /// These were asked for.
+    pub objects: BTreeSet<ObjectId>,
+}
+
+impl Station {
+    /// A station whose modem is not up yet.
+    pub fn new(config: StationConfig) -> Self {
+        let spaces: Vec<Senders> = config.keys.iter().cloned().map(Senders::new).collect();
+        // A station without a key hears nobody and is heard by nobody.
+        let key = config
+            .keys
+            .first()
+            .cloned()
+            .unwrap_or_else(|| SpaceKey::new(0, config.seed));
+        Self {
+            node: config.node,
+            timing: config.timing,
+            budget: config.budget,
+            band: config.band,
+            boot: config.boot,
+            boot_offset_us: config.boot_offset_us,
+            rng: ChaCha8Rng::from_seed(config.seed),
+            own_key: key.sender_key(config.node, config.generation),
+            own_hint: key.hint(config.node),
+            spaces,
+            generation: config.generation,
+            counter: 0,
+            incoming: Incoming::default(),
+            queue: Queue::default(),
+            lingering: VecDeque::new(),
+            listening: None,
+            interest: Interest::default(),
+            answers: BTreeMap::new(),
+            introduce: Some((Instant(0), true)),
+            introduced: None,
+            asked_who: None,
+            up: false,
+            in_flight: None,
+            awaits_record: false,
+            hold_until: Instant(0),
+            armed: None,
+            burst: None,
+            next_turn: None,
+            told_ready: false,
+            counts: StationCounts::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// The modem can send.
+    pub fn modem_up(&mut self, now: Instant) {
+        self.up = true;
+        self.in_flight = None;
+        self.pump(now);
+    }
+
+    /// The modem is gone. Nothing that waits is lost.
+    pub fn modem_down(&mut self, now: Instant) {
+        self.up = false;
+        self.sent(now, false);
+    }
+
+    /// The frame of the last [`StationOutput::Transmit`] is out, or the modem did not take it.
+    pub fn sent(&mut self, now: Instant, accepted: bool) {
+        if let Some(Some(job)) = self.in_flight.take() {
+            if accepted {
+                self.ended(job.slot, Ending::Sent);
+            } else {
+                self.queue.put_first(job);
+            }
+        }
+        if let Some(listening) = &mut self.listening {
+            // Answers may come from now on.
+            let window = Self::window_us(&*self.timing, self.spaces.first(), now);
+            listening.until = now.after_us(window);
+        }
+        self.pump(now);
+    }
+
+    /// The last [`StationOutput::Record`] is durable.
+    pub fn recorded(&mut self, now: Instant) {
+        self.awaits_record = false;
+        self.pump(now);
+    }
+
+    /// Sends a message.
+    pub fn broadcast(&mut self, now: Instant, message: Broadcast) {
+        let Broadcast {
+            slot,
+            lane,
+            name,
+            bytes,
+            audience,
+        } = message;
+        let frame_len_max = self.timing.frame_len_max();
+        // Those who overhear may lack other parts than those who asked.
+        let audience = audience.max(self.neighbours(now).len());
+        if lane > Lane::Control {
+            self.told_ready = false;
+        }
+        let load = if bytes.len() + MESSAGE_OVERHEAD <= frame_len_max {
+            Some(Load::Single(bytes))
+        } else {
+            Outgoing::new(name, bytes, frame_len_max, audience).map(|object| Load::Object(Box::new(object)))
+        };
+        if self
+            .listening
+            .as_ref()
+            .is_some_and(|listening| listening.slot == slot)
+        {
+            self.listening = None;
+        }
+        let taken = load.is_some_and(|load| self.queue.put(Job { slot, lane, load }));
+        if !taken {
+            self.ended(slot, Ending::Refused);
+        }
+        self.pump(now);
+    }
+
+    /// Does not send a message that waits, or the rest of it.
+    pub fn cancel(&mut self, now: Instant, slot: Slot) {
+        self.queue.remove(slot);
+        self.lingering.retain(|(other, ..)| *other != slot);
+        if self
+            .listening
+            .as_ref()
+            .is_some_and(|listening| listening.slot == slot)
+        {
+            self.listening = None;
+        }
+        self.pump(now);
+    }
+
+    /// What this node wants of others: of nothing else it asks for repair.
+    pub fn set_interest(&mut self, interest: Interest) {
+        self.interest = interest;
+    }
+
+    /// Neighbours: those heard lately.
+    pub fn neighbours(&self, now: Instant) -> BTreeSet<PeerKey> {
+        let since = Instant(now.0.saturating_sub(NEIGHBOUR_US));
+        self.spaces
+            .iter()
+            .flat_map(|space| space.heard_since(since))
+            .collect()
+    }
+
+    /// Sums since the start.
+    pub const fn counts(&self) -> StationCounts {
+        self.counts
+    }
+
+    /// Used and allowed airtime in the window that has least left, in microseconds; `None` where nothing is limited.
+    pub fn airtime_used_us(&mut self, now: Instant) -> Option<(u64, u64)> {
+        self.budget.used_us(now)
+    }
+
+    /// Bytes of memory that unfinished objects of others take.
+    pub fn reassembly_bytes(&self) -> usize {
+        self.incoming.bytes()
+    }
+
+    /// The longest message that goes in one frame, in bytes.
+    pub fn single_len_max(&self) -> usize {
+        self.timing.frame_len_max().saturating_sub(MESSAGE_OVERHEAD)
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<StationOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let work = [
+            self.next_turn,
+            self.incoming.timeout(),
+            self.listening.as_ref().map(|listening| listening.until),
+        ];
+        if self.up {
+            work.into_iter().flatten().min()
+        } else {
+            None
+        }
+    }
+
+    /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((key, block)) = self.incoming.due(now) {
+            if self.is_wanted(key) {
+                let delay = self.random_below(self.slot_us());
+                self.answers.entry((key, block)).or_insert(now.after_us(delay));
+            }
+        }
+        self.pump(now);
+    }
+
+    /// A frame came from the air.
+    pub fn received(&mut self, now: Instant, received: &ReceivedFrame) {
+        let mut unknown = false;
+        for at in 0..self.spaces.len() {
+            match self.spaces[at].open(now, &received.bytes) {
+                Opened::Introduced { peer, new, again } if peer != self.node => {
+                    self.heard(peer, received);
+                    if new {
+                        self.outputs.push_back(StationOutput::Introduced(peer));
+                    }
+                    let pause = self
+                        .introduced
+                        .map_or(0, |last| INTRODUCE_PAUSE_US.saturating_sub(now.us_since(last)));
+                    if again && self.introduce.is_none() {
+                        let spread = self.neighbours(now).len() as u64 * self.slot_us();
+                        let delay = pause.max(self.random_below(spread));
+                        self.introduce = Some((now.after_us(delay), false));
+                    }
+                    self.pump(now);
+                    return;
+                }
+                Opened::Frame { from, counter, frame } => {
+                    self.heard(from, received);
+                    self.take(now, from, counter, frame, received.bytes.len());
+                    self.pump(now);
+                    return;
+                }
+                Opened::Unknown => unknown = true,
+                Opened::Introduced { .. } | Opened::Replay => return,
+                Opened::Foreign => {}
+            }
+        }
+        self.counts.frames_foreign += 1;
+        let may_ask = self
+            .asked_who
+            .is_none_or(|last| now.us_since(last) >= WHO_PAUSE_US);
+        if unknown && may_ask && self.introduce.is_none() {
+            self.asked_who = Some(now);
+            let delay = self.random_below(4 * self.slot_us());
+            self.introduce = Some((now.after_us(delay), true));
+            self.pump(now);
+        }
+    }
+
+    fn heard(&mut self, from: PeerKey, received: &ReceivedFrame) {
+        self.counts.frames_heard += 1;
+        self.outputs.push_back(StationOutput::Heard {
+            from,
+            rssi_dbm: received.rssi_dbm,
+            snr_db: received.snr_db,
+        });
+    }
+
+    fn take(&mut self, now: Instant, from: PeerKey, counter: u32, frame: Frame, len: usize) {
+        match frame {
+            Frame::Message { body } => self
+                .outputs
+                .push_back(StationOutput::Message { from, bytes: body }),
+            Frame::Fragment {
+                place,
+                poll,
+                head,
+                symbol,
+            } => self.fragment(now, from, place, poll, head, symbol, len),
+            Frame::Poll {
+                transfer,
+                block,
+                head,
+                answer,
+            } => self.polled(now, from, counter, transfer, block, head, answer),
+            Frame::Status(status) => self.status(now, from, status),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one frame")]
+    fn fragment(
+        &mut self,
+        now: Instant,
+        from: PeerKey,
+        place: Place,
+        poll: bool,
+        head: Option<Head>,
+        symbol: Vec<u8>,
+        len: usize,
+    ) {
+        let window = Self::window_us(&*self.timing, self.spaces.first(), now);
+        let airtime = self.timing.airtime_us(len).unwrap_or(0);
+        let silence = 2 * window + 4 * airtime;
+        let taken = self.incoming.fragment(now, from, place, head, symbol, silence);
+        let key = (from, place.transfer);
+        self.hold(
+            now,
+            if poll {
+                window
+            } else {
+                airtime + self.timing.access_delay_us() + TURNAROUND_US
+            },
+        );
+        if let Taken::Complete(bytes) = taken {
+            self.answers.retain(|(other, _), _| *other != key);
+            self.outputs.push_back(StationOutput::Message { from, bytes });
+        } else if poll {
+            self.answer_later(now, key, place.block.unwrap_or(0), false);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one frame")]
+    fn polled(
+        &mut self,
+        now: Instant,
+        from: PeerKey,
+        counter: u32,
+        transfer: u16,
+        block: u8,
+        head: Head,
+        answer: bool,
+    ) {
+        // The transfer began before this frame.
+        let high = counter & !0xffff | u32::from(transfer);
+        let full = if high <= counter {
+            high
+        } else {
+            high.saturating_sub(0x1_0000)
+        };
+        let taken = self.incoming.poll(now, from, full, block, head);
+        let window = Self::window_us(&*self.timing, self.spaces.first(), now);
+        self.hold(now, window);
+        if let Taken::Complete(bytes) = taken {
+            self.outputs.push_back(StationOutput::Message { from, bytes });
+        }
+        self.answer_later(now, (from, full), block, answer);
+    }
+
+    fn is_wanted(&self, key: TransferKey) -> bool {
+        self.interest.senders.contains(&key.0)
+            || self
+                .incoming
+                .name(key)
+                .is_some_and(|name| self.interest.objects.contains(&name))
+    }
+
+    /// Plans a status after a poll: soon for whoever lacks much, later for whoever lacks little. Whoever lacks nothing says so only if
+    /// the poll asks for it.
+    fn answer_later(&mut self, now: Instant, key: TransferKey, block: u8, answer: bool) {
+        let Some(status) = self.status_of(key, block) else {
+            return;
+        };
+        let complete = status.needed == 0;
+        if complete && !answer || !complete && !self.is_wanted(key) {
+            return;
+        }
+        let slots = self.neighbours(now).len().clamp(1, 16) as u64 * self.slot_us();
+        // Whoever lacks most of 64 symbols goes first.
+        let lacks = u64::from(status.needed.min(64));
+        let latest = slots / 2 + self.random_below(slots / 2);
+        let delay = if complete {
+            latest
+        } else {
+            latest - slots / 2 * lacks / 64
+        };
+        self.answers.insert((key, block), now.after_us(delay));
+        let window = Self::window_us(&*self.timing, self.spaces.first(), now);
+        self.incoming.postpone(now, key, 4 * window);
+    }
+
+    fn status_of(&self, key: TransferKey, block: u8) -> Option<Status> {
+        let hint = self.spaces.first()?.key().hint(key.0);
+        self.incoming.status(key, block, hint)
+    }
+
+    /// Somebody tells what it lacks: of an object of this node, or of another's.
+    fn status(&mut self, now: Instant, from: PeerKey, status: Status) {
+        if status.sender == self.own_hint {
+            let wanted = |outgoing: &Outgoing| {
+                outgoing
+                    .transfer()
+                    .is_some_and(|transfer| transfer as u16 == status.transfer)
+            };
+            for job in self.queue.iter_mut() {
+                if let Load::Object(object) = &mut job.load
+                    && wanted(object)
+                {
+                    object.answered(from, status);
+                    if self.listening.is_none() && !object.has_more() {
+                        self.listening = Some(Listening {
+                            slot: job.slot,
+                            until: now,
+                        });
+                    }
+                    return;
+                }
+            }
+            if let Some(at) = self.lingering.iter().position(|(_, _, object)| wanted(object))
+                && status.needed > 0
+                && let Some((slot, lane, mut object)) = self.lingering.remove(at)
+            {
+                object.answered(from, status);
+                object.conclude();
+                self.queue.put_first(Job {
+                    slot,
+                    lane,
+                    load: Load::Object(object),
+                });
+            }
+            return;
+        }
+        // Somebody else asks for the same, and for at least as much: what it gets helps this node as well.
+        let senders: Vec<PeerKey> = self
+            .spaces
+            .iter()
+            .flat_map(|space| space.by_hint(status.sender))
+            .collect();
+        for sender in senders {
+            let Some(key) = self.incoming.find(sender, status.transfer) else {
+                continue;
+            };
+            let own = self.status_of(key, status.block).map_or(0, |own| own.needed);
+            let covered = own <= status.needed && (own > 0 || status.needed == 0);
+            if covered && status.needed != NEEDED_UNKNOWN || own == 0 {
+                self.answers.remove(&(key, status.block));
+            }
+        }
+        self.hold(now, self.slot_us());
+    }
+
+    fn hold(&mut self, now: Instant, for_us: u64) {
+        self.hold_until = self.hold_until.max(now.after_us(for_us));
+        if self.burst.is_none() {
+            self.armed = None;
+        }
+    }
+
+    /// How long one answer takes.
+    fn slot_us(&self) -> u64 {
+        self.timing.airtime_us(STATUS_LEN).unwrap_or(0) + TURNAROUND_US / 3
+    }
+
+    /// How long answers to a poll may take.
+    fn window_us(timing: &dyn Timing, space: Option<&Senders>, now: Instant) -> u64 {
+        let since = Instant(now.0.saturating_sub(NEIGHBOUR_US));
+        let neighbours = space
+            .map_or(1, |space| space.heard_since(since).count())
+            .clamp(1, 16) as u64;
+        let answer = timing.airtime_us(STATUS_LEN).unwrap_or(0);
+        neighbours * (answer + TURNAROUND_US / 3) + answer + timing.access_delay_us() + 2 * TURNAROUND_US
+    }
+
+    fn random_below(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64() % bound.max(1)
+    }
+
+    fn ended(&mut self, slot: Slot, ending: Ending) {
+        self.outputs.push_back(StationOutput::Ended { slot, ending });
+    }
+
+    /// Sends the next frame, if one may go now.
+    fn pump(&mut self, now: Instant) {
+        self.next_turn = None;
+        if !self.up || self.in_flight.is_some() || self.awaits_record {
+            return;
+        }
+        if self.send_answer(now) || self.send_introduction(now) {
+            return;
+        }
+        if let Some(listening) = &self.listening {
+            if now < listening.until {
+                // What is due earlier was planned above.
+                return;
+            }
+            let slot = listening.slot;
+            self.listening = None;
+            self.conclude(slot);
+        }
+        self.send_job(now);
+        if !self.told_ready && !self.queue.has_data() && self.in_flight.is_none() && self.listening.is_none()
+        {
+            self.told_ready = true;
+            self.outputs.push_back(StationOutput::Ready);
+        }
+    }
+
+    fn plan_turn(&mut self, at: Instant) {
+        self.next_turn = Some(self.next_turn.map_or(at, |turn| turn.min(at)));
+    }
+
+    fn send_answer(&mut self, now: Instant) -> bool {
+        while let Some((&(key, block), &at)) = self.answers.iter().min_by_key(|(_, at)| **at) {
+            if at > now {
+                self.plan_turn(at);
+                return false;
+            }
+            let status = self.status_of(key, block);
+            let Some(status) = status else {
+                self.answers.remove(&(key, block));
+                continue;
+            };
+            let frame = Frame::Status(status);
+            let len = STATUS_LEN;
+            match self.may_send(now, len, 0) {
+                true => {
+                    self.answers.remove(&(key, block));
+                    let sealed = self.seal(&frame);
+                    self.transmit(now, sealed, None);
+                    return true;
+                }
+                false => return true,
+            }
+        }
+        false
+    }
+
+    fn send_introduction(&mut self, now: Instant) -> bool {
+        let Some((at, again)) = self.introduce else {
+            return false;
+        };
+        let at = at.max(self.hold_until);
+        if at > now {
+            self.plan_turn(at);
+            return false;
+        }
+        if !self.may_send(now, INTRODUCTION_LEN, 0) {
+            return true;
+        }
+        let mut nonce = [0; 13];
+        self.rng.fill_bytes(&mut nonce);
+        let Some(space) = self.spaces.first() else {
+            return false;
+        };
+        let introduction = Introduction {
+            node: self.node.0,
+            generation: self.generation,
+            counter: self.counter,
+            again,
+        };
+        let sealed = introduction.seal(space.introduction_key(), space.key().epoch(), nonce);
+        self.introduce = None;
+        self.introduced = Some(now);
+        self.transmit(now, sealed, None);
+        true
+    }
+
+    fn send_job(&mut self, now: Instant) {
+        loop {
+            let Some(job) = self.queue.first() else {
+                self.armed = None;
+                return;
+            };
+            let len = match &job.load {
+                Load::Single(body) => body.len() + MESSAGE_OVERHEAD,
+                Load::Object(object) => match object.next_len() {
+                    Some(len) => len,
+                    None => return,
+                },
+            };
+            // Bulk leaves some of the budget to what is more urgent.
+            let spared = match job.lane {
+                Lane::Control => 0,
+                Lane::Entries | Lane::Small => 20,
+                Lane::Bulk => 10,
+            };
+            if self.burst.is_none() {
+                let pause = self.slot_us();
+                let from = now.max(self.hold_until);
+                let armed = match self.armed {
+                    Some(armed) => armed,
+                    None => {
+                        let armed = from.after_us(self.random_below(pause));
+                        self.armed = Some(armed);
+                        armed
+                    }
+                };
+                if armed > now {
+                    self.plan_turn(armed);
+                    return;
+                }
+            }
+            if self.too_long(len) {
+                if let Some(job) = self.queue.take_first() {
+                    self.ended(job.slot, Ending::Refused);
+                }
+                continue;
+            }
+            if !self.may_send(now, len, spared) {
+                return;
+            }
+            self.armed = None;
+            let Some(mut job) = self.queue.take_first() else {
+                return;
+            };
+            match &mut job.load {
+                Load::Single(body) => {
+                    let frame = Frame::Message { body: body.clone() };
+                    let sealed = self.seal(&frame);
+                    self.transmit(now, sealed, Some(job));
+                }
+                Load::Object(object) => {
+                    let begins = object.transfer().is_none();
+                    let Some((frame, poll)) = object.next(self.counter) else {
+                        return;
+                    };
+                    if begins {
+                        self.counter = self.counter.wrapping_add(1);
+                    }
+                    let (slot, transfer) = (job.slot, object.transfer());
+                    // A poll may be a frame of its own, with the next counter.
+                    let sealed = match &frame {
+                        Frame::Fragment { .. } => self.seal_with(&frame, transfer.unwrap_or(0)),
+                        _ => self.seal(&frame),
+                    };
+                    self.burst = (!poll).then_some(slot);
+                    self.queue.put_first(job);
+                    if poll {
+                        self.listening = Some(Listening {
+                            slot,
+                            // Until the frame is out nobody can answer.
+                            until: Instant(u64::MAX),
+                        });
+                    }
+                    self.transmit(now, sealed, None);
+                }
+            }
+            return;
+        }
+    }
+
+    /// The time for answers is over.
+    fn conclude(&mut self, slot: Slot) {
+        let Some(mut job) = self.queue.remove(slot) else {
+            return;
+        };
+        let Load::Object(object) = &mut job.load else {
+            return;
+        };
+        match object.conclude() {
+            Next::More => self.queue.put_first(job),
+            next => {
+                let ending = if next == Next::Finished {
+                    Ending::Sent
+                } else {
+                    Ending::Unheard
+                };
+                self.ended(slot, ending);
+                if let Load::Object(object) = job.load {
+                    if self.lingering.len() >= LINGERING_MAX {
+                        self.lingering.pop_front();
+                    }
+                    self.lingering.push_back((slot, job.lane, object));
+                }
+            }
+        }
+    }
+
+    fn too_long(&self, len: usize) -> bool {
+        let airtime = self.timing.airtime_us(len);
+        len > self.timing.frame_len_max()
+            || airtime.is_err()
+            || airtime.is_ok_and(|airtime| self.band.frame_us_max().is_some_and(|max| airtime > max))
+    }
+
+    /// Whether the law allows a frame now; else plans when to ask again. One in `spared` of the budget is left unused.
+    fn may_send(&mut self, now: Instant, len: usize, spared: u64) -> bool {
+        let Ok(airtime) = self.timing.airtime_us(len) else {
+            return false;
+        };
+        let reserve = match (self.band.frame_us_max(), spared) {
+            (Some(max), 1..) => (max / spared).min(max.saturating_sub(airtime)),
+            _ => 0,
+        };
+        match self.budget.turn(now, airtime + reserve) {
+            Turn::Now => {}
+            Turn::At(at) => {
+                self.plan_turn(at);
+                return false;
+            }
+            Turn::Never => return false,
+        }
+        if !self.budget.is_covered(airtime) {
+            let since_boot = i128::from(now.0) + i128::from(self.boot_offset_us);
+            let since_boot = u64::try_from(since_boot.max(0)).unwrap_or(u64::MAX);
+            let record = self.budget.record(now, self.boot, since_boot, airtime);
+            self.awaits_record = true;
+            self.outputs.push_back(StationOutput::Record(record));
+            return false;
+        }
+        true
+    }
+
+    fn seal(&mut self, frame: &Frame) -> Vec<u8> {
+        let counter = self.counter;
+        self.counter = self.counter.wrapping_add(1);
+        self.seal_with(frame, counter)
+    }
+
+    fn seal_with(&self, frame: &Frame, counter: u32) -> Vec<u8> {
+        let epoch = self.spaces.first().map_or(0, |space| space.key().epoch());
+        frame.seal(&self.own_key, epoch, self.own_hint, counter)
+    }
+
+    fn transmit(&mut self, now: Instant, frame: Vec<u8>, job: Option<Job>) {
+        let airtime = self.timing.airtime_us(frame.len()).unwrap_or(0);
+        self.budget.charge(now, airtime);
+        self.counts.frames_sent += 1;
+        self.counts.bytes_sent += self.timing.bytes_on_air(frame.len()) as u64;
+        self.counts.airtime_us += airtime;
+        self.in_flight = Some(job);
+        self.outputs.push_back(StationOutput::Transmit(frame));
+    }
+}
+
+#[cfg(test)]
+mod tests;

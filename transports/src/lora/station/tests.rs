@@ -1,0 +1,378 @@
+//! Stations on one channel: airtime, loss, collisions, half duplex.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::lora::{AirtimeError, CodingRate, Modulation, Region, SpreadingFactor, airtime_us};
+
+/// SF8 at 125 kHz, as an RNode sends it.
+#[derive(Clone, Copy)]
+struct Fast;
+
+impl Timing for Fast {
+    fn frame_len_max(&self) -> usize {
+        254
+    }
+
+    fn airtime_us(&self, frame_len: usize) -> Result<u64, AirtimeError> {
+        let modulation = Modulation::new(
+            SpreadingFactor::new(8).unwrap(),
+            125_000,
+            CodingRate::new(5).unwrap(),
+        );
+        airtime_us(&modulation, frame_len + 1)
+    }
+
+    fn bytes_on_air(&self, frame_len: usize) -> usize {
+        frame_len + 1
+    }
+}
+
+struct OnAir {
+    from: usize,
+    start: u64,
+    end: u64,
+    frame: Vec<u8>,
+}
+
+/// One channel, and a clock.
+struct Air {
+    stations: Vec<Station>,
+    now: u64,
+    on_air: Vec<OnAir>,
+    /// Frames that a modem holds back while it hears another.
+    waiting: BTreeMap<usize, Vec<u8>>,
+    loss_percent: u64,
+    deaf: Vec<(usize, usize)>,
+    rng: ChaCha8Rng,
+    got: Vec<Vec<Vec<u8>>>,
+    ended: Vec<(usize, Slot, Ending)>,
+    introduced: usize,
+}
+
+fn peer(at: usize) -> PeerKey {
+    PeerKey([at as u8 + 1; 32])
+}
+
+fn open_band() -> &'static SubBand {
+    Region::In865.sub_band(866_000_000, 125_000).unwrap()
+}
+
+fn station(at: usize, band: &'static SubBand, generation: u64) -> Station {
+    Station::new(StationConfig {
+        node: peer(at),
+        keys: vec![SpaceKey::new(0, [7; 32])],
+        timing: Box::new(Fast),
+        band,
+        budget: Budget::new(band),
+        generation,
+        boot: [0; 16],
+        boot_offset_us: 0,
+        seed: [at as u8; 32],
+    })
+}
+
+impl Air {
+    fn new(count: usize, band: &'static SubBand, loss_percent: u64, seed: u64) -> Self {
+        let mut air = Self {
+            stations: (0..count).map(|at| station(at, band, 1)).collect(),
+            now: 0,
+            on_air: Vec::new(),
+            waiting: BTreeMap::new(),
+            loss_percent: 0,
+            deaf: Vec::new(),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            got: vec![Vec::new(); count],
+            ended: Vec::new(),
+            introduced: 0,
+        };
+        for at in 0..count {
+            air.stations[at].modem_up(Instant(0));
+            air.outputs(at);
+        }
+        air.run(30_000_000);
+        air.loss_percent = loss_percent;
+        air
+    }
+
+    fn hears(&self, from: usize, to: usize) -> bool {
+        from != to && !self.deaf.contains(&(from, to)) && !self.deaf.contains(&(to, from))
+    }
+
+    fn outputs(&mut self, at: usize) {
+        while let Some(output) = self.stations[at].poll_output() {
+            match output {
+                StationOutput::Transmit(frame) => {
+                    assert!(self.waiting.insert(at, frame).is_none(), "one frame at a time");
+                }
+                StationOutput::Record(_) => self.stations[at].recorded(Instant(self.now)),
+                StationOutput::Message { bytes, .. } => self.got[at].push(bytes),
+                StationOutput::Ended { slot, ending } => self.ended.push((at, slot, ending)),
+                StationOutput::Introduced(_) => self.introduced += 1,
+                StationOutput::Heard { .. } | StationOutput::Ready => {}
+            }
+        }
+    }
+
+    fn send(&mut self, at: usize, message: Broadcast) {
+        let everybody = Interest {
+            senders: (0..self.stations.len()).map(peer).collect(),
+            ..Interest::default()
+        };
+        for station in &mut self.stations {
+            station.set_interest(everybody.clone());
+        }
+        self.stations[at].broadcast(Instant(self.now), message);
+        self.outputs(at);
+    }
+
+    /// Modems that hear nothing begin to send.
+    fn begin(&mut self) {
+        for (at, frame) in std::mem::take(&mut self.waiting) {
+            let busy = self
+                .on_air
+                .iter()
+                .any(|other| self.hears(other.from, at) || other.from == at);
+            if busy {
+                self.waiting.insert(at, frame);
+            } else {
+                let end = self.now + Fast.airtime_us(frame.len()).unwrap();
+                self.on_air.push(OnAir {
+                    from: at,
+                    start: self.now,
+                    end,
+                    frame,
+                });
+            }
+        }
+    }
+
+    /// Lets time pass.
+    fn run(&mut self, for_us: u64) {
+        let until = self.now + for_us;
+        loop {
+            self.begin();
+            let due = self
+                .stations
+                .iter()
+                .filter_map(Station::poll_timeout)
+                .map(|due| due.0.max(self.now))
+                .chain(self.on_air.iter().map(|frame| frame.end))
+                .min();
+            let Some(due) = due.filter(|due| *due <= until) else {
+                self.now = until;
+                return;
+            };
+            self.now = due;
+            let now = Instant(due);
+            for at in 0..self.stations.len() {
+                if self.stations[at].poll_timeout().is_some_and(|own| own <= now) {
+                    self.stations[at].handle_timeout(now);
+                    self.outputs(at);
+                }
+            }
+            if let Some(at) = self.on_air.iter().position(|frame| frame.end <= due) {
+                let done = self.on_air.swap_remove(at);
+                self.stations[done.from].sent(now, true);
+                self.outputs(done.from);
+                self.deliver(&done);
+            }
+        }
+    }
+
+    fn deliver(&mut self, done: &OnAir) {
+        for to in 0..self.stations.len() {
+            let overlaps = self
+                .on_air
+                .iter()
+                .any(|other| other.start < done.end && (other.from == to || self.hears(other.from, to)));
+            let lost = self.rng.next_u64() % 100 < self.loss_percent;
+            if !self.hears(done.from, to) || overlaps || lost {
+                continue;
+            }
+            let received = ReceivedFrame {
+                bytes: done.frame.clone(),
+                rssi_dbm: Some(-90),
+                snr_db: None,
+            };
+            self.stations[to].received(Instant(self.now), &received);
+            self.outputs(to);
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.stations
+            .iter()
+            .map(|station| station.counts().bytes_sent)
+            .sum()
+    }
+}
+
+fn message(slot: Slot, lane: Lane, len: usize) -> Broadcast {
+    let bytes: Vec<u8> = (0..len).map(|at| (at as u64 * 37 + slot) as u8).collect();
+    Broadcast {
+        slot,
+        lane,
+        name: [slot as u8; 4],
+        bytes,
+        audience: 1,
+    }
+}
+
+#[test]
+fn all_become_acquainted() {
+    let air = Air::new(4, open_band(), 0, 1);
+    assert!(air.introduced >= 12);
+    for station in &air.stations {
+        assert_eq!(station.neighbours(Instant(air.now)).len(), 3);
+    }
+}
+
+#[test]
+fn a_short_message_takes_one_frame() {
+    let mut air = Air::new(3, open_band(), 0, 1);
+    let before = air.bytes();
+    air.send(0, message(1, Lane::Entries, 200));
+    air.run(5_000_000);
+    assert_eq!(air.bytes() - before, 200 + 12 + 1);
+    assert_eq!((air.got[1].len(), air.got[2].len()), (1, 1));
+    assert_eq!(air.ended, [(0, 1, Ending::Sent)]);
+}
+
+#[test]
+fn long_messages_come_through_whatever_is_lost() {
+    for seed in 0..10 {
+        for (count, len, loss) in [(2, 10_240, 10), (6, 10_240, 10), (3, 60_000, 30), (2, 3_000, 20)] {
+            let mut air = Air::new(count, open_band(), loss, seed);
+            air.send(0, message(1, Lane::Bulk, len));
+            air.run(3_600_000_000);
+            for at in 1..count {
+                let sent = message(1, Lane::Bulk, len).bytes;
+                assert_eq!(
+                    air.got[at],
+                    [sent],
+                    "seed {seed}, {count} stations, {len} bytes, station {at}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn loss_costs_little_more_than_what_is_lost() {
+    let mean = |loss| {
+        let sum: u64 = (0..40)
+            .map(|seed| {
+                let mut air = Air::new(2, open_band(), loss, seed);
+                let before = air.bytes();
+                air.send(0, message(1, Lane::Bulk, 10_240));
+                air.run(600_000_000);
+                air.bytes() - before
+            })
+            .sum();
+        sum as f64 / 40.0
+    };
+    let (clean, lossy) = (mean(0), mean(10));
+    assert!(clean < 10_240.0 * 1.06, "{clean}");
+    assert!(lossy / clean < 1.15, "{lossy} instead of {clean}");
+}
+
+#[test]
+fn an_urgent_message_goes_between_two_fragments() {
+    let mut air = Air::new(2, open_band(), 0, 3);
+    air.send(0, message(1, Lane::Bulk, 60_000));
+    air.run(2_000_000);
+    air.send(0, message(2, Lane::Entries, 50));
+    air.run(2_000_000);
+    assert_eq!(air.got[1], [message(2, Lane::Entries, 50).bytes]);
+    air.run(600_000_000);
+    assert_eq!(air.got[1].len(), 2);
+}
+
+#[test]
+fn a_modem_that_goes_away_loses_nothing() {
+    let mut air = Air::new(2, open_band(), 0, 4);
+    air.send(0, message(1, Lane::Entries, 50));
+    air.send(0, message(2, Lane::Bulk, 20_000));
+    // In the middle of the first frame, and again in the middle of the object.
+    for pause in [50_000, 10_000_000] {
+        air.run(pause);
+        air.on_air.clear();
+        air.waiting.clear();
+        air.stations[0].modem_down(Instant(air.now));
+        air.outputs(0);
+        air.run(5_000_000);
+        air.stations[0].modem_up(Instant(air.now));
+        air.outputs(0);
+    }
+    air.run(600_000_000);
+    assert_eq!(air.got[1].len(), 2);
+}
+
+#[test]
+fn what_nobody_wants_is_not_asked_for() {
+    let mut air = Air::new(2, open_band(), 40, 5);
+    let before = air.stations[1].counts();
+    air.send(0, message(1, Lane::Bulk, 5_000));
+    air.stations[1].set_interest(Interest::default());
+    air.run(600_000_000);
+    assert!(air.got[1].is_empty());
+    assert_eq!(air.stations[1].counts().frames_sent, before.frames_sent);
+}
+
+#[test]
+fn a_station_that_starts_again_is_understood() {
+    let mut air = Air::new(2, open_band(), 0, 6);
+    air.stations[0] = station(0, open_band(), 2);
+    air.stations[0].modem_up(Instant(air.now));
+    air.outputs(0);
+    air.run(30_000_000);
+    air.send(0, message(1, Lane::Entries, 50));
+    air.send(1, message(2, Lane::Entries, 50));
+    air.run(30_000_000);
+    assert_eq!((air.got[0].len(), air.got[1].len()), (1, 1));
+}
+
+#[test]
+fn a_lost_introduction_is_asked_for() {
+    let mut air = Air::new(2, open_band(), 0, 7);
+    air.stations[0] = station(0, open_band(), 2);
+    air.stations[0].modem_up(Instant(air.now));
+    air.outputs(0);
+    air.loss_percent = 100;
+    air.run(30_000_000);
+    air.loss_percent = 0;
+    air.run(60_000_000);
+    // Heard, but not understood: the other asks who it is.
+    air.send(0, message(1, Lane::Entries, 50));
+    air.run(30_000_000);
+    air.send(0, message(2, Lane::Entries, 60));
+    air.run(30_000_000);
+    assert_eq!(air.got[1], [message(2, Lane::Entries, 60).bytes]);
+}
+
+#[test]
+fn a_day_of_bulk_keeps_to_the_duty_cycle_and_lets_urgent_ones_through() {
+    let band = Region::Eu868.sub_band(868_100_000, 125_000).unwrap();
+    let mut air = Air::new(2, band, 0, 8);
+    let mut longest = 0;
+    for hour in 0..24 {
+        air.send(0, message(1, Lane::Bulk, 500_000 + hour));
+        air.run(1_800_000_000);
+        let (sent, got) = (air.now, air.got[1].len());
+        air.send(0, message(2, Lane::Control, 20 + hour));
+        while air.got[1].len() == got {
+            air.run(1_000_000);
+        }
+        longest = longest.max(air.now - sent);
+        let (used, allowed) = air.stations[0].airtime_used_us(Instant(air.now)).unwrap();
+        assert!(used <= allowed);
+        air.run(1_800_000_000 - (air.now - sent));
+    }
+    let airtime = air.stations[0].counts().airtime_us;
+    assert!(
+        airtime < 24 * 36_000_000 && airtime > 20 * 32_000_000,
+        "{airtime}"
+    );
+    assert!(longest < 10_000_000, "an urgent message waited {longest} us");
+}
