@@ -5,9 +5,11 @@
 //! its disk. [`laws`] says what must hold in the end.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod air;
 pub mod laws;
 mod node;
 mod world;
 
+pub use air::SimModem;
 pub use node::Node;
 pub use world::{Acknowledged, Backup, DISK_FREE, Faults, NodeIndex, World};

@@ -4,15 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cairn::mesh::{
-    Action, Command, CommandResult, Delete, Engine, EngineError, Event, LinkId, LinkProfile, Message,
-    Precondition, Put, Reply, RequestId, StorageResponse, carried_chunk,
+    Action, Broadcast, Command, CommandResult, Delete, Engine, EngineError, Event, Lane, LinkId, LinkProfile,
+    Message, Precondition, Put, Reply, RequestId, StorageResponse, carried_chunk, radio_carried_chunk,
+    radio_chunk,
 };
 use cairn::model::{DocumentPath, ETag, Entry, Hash, Instant, KeyPair, NodeId, Now, WallTime};
 use cairn::space::chunk_record;
 use cairn::store::{MemoryStore, Store, StoreError};
+use cairn_transports::PeerKey;
+use cairn_transports::lora::modem::Timing;
+use cairn_transports::lora::{Instant as LoraInstant, Interest, StationCounts, StationOutput, SubBand};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::air::{self, Air, OnAir, Radio, SimModem};
 use crate::{Node, laws};
 
 /// A node, by its place in the world.
@@ -51,6 +56,13 @@ enum Planned {
     Timer {
         node: NodeIndex,
     },
+    Station {
+        node: NodeIndex,
+    },
+    /// A frame on air ends.
+    AirEnd {
+        frame: u64,
+    },
 }
 
 /// A write that a user was told is safe.
@@ -88,6 +100,18 @@ pub struct World {
     replies: BTreeMap<RequestId, CommandResult>,
     requests: BTreeMap<RequestId, (NodeIndex, DocumentPath)>,
     tombstone_age_min: Duration,
+    air: Air,
+    modem: Option<(SimModem, &'static SubBand)>,
+    /// How often any radio was started.
+    generations: u64,
+}
+
+fn add(sum: &mut StationCounts, more: StationCounts) {
+    sum.frames_sent += more.frames_sent;
+    sum.bytes_sent += more.bytes_sent;
+    sum.airtime_us += more.airtime_us;
+    sum.frames_heard += more.frames_heard;
+    sum.frames_foreign += more.frames_foreign;
 }
 
 /// 2026-01-01, so that hybrid timestamps look like real ones.
@@ -115,6 +139,9 @@ impl World {
             replies: BTreeMap::new(),
             requests: BTreeMap::new(),
             tombstone_age_min: Duration::ZERO,
+            air: Air::default(),
+            modem: None,
+            generations: 0,
         };
         for node in 0..world.nodes.len() {
             world.start(node)?;
@@ -146,7 +173,164 @@ impl World {
         self.rng.fill_bytes(&mut seed);
         self.nodes[node].start(seed, self.tombstone_age_min)?;
         self.handle(node, Event::StorageFree { bytes: DISK_FREE })?;
-        self.compare_chunks(node)
+        self.compare_chunks(node)?;
+        self.radio_up(node)
+    }
+
+    /// Gives every node a radio on one channel, from now on.
+    pub fn radios(&mut self, modem: SimModem, band: &'static SubBand) -> Result<(), EngineError> {
+        self.modem = Some((modem, band));
+        for node in 0..self.nodes.len() {
+            self.radio_up(node)?;
+        }
+        Ok(())
+    }
+
+    /// Lets two nodes' radios not hear one another, or hear one another again.
+    pub fn set_apart(&mut self, a: NodeIndex, b: NodeIndex, apart: bool) {
+        let pair = (a.min(b), a.max(b));
+        if apart {
+            self.air.apart.insert(pair);
+        } else {
+            self.air.apart.remove(&pair);
+        }
+    }
+
+    /// How many frames on air each receiver loses, in thousandths.
+    pub fn set_air_loss(&mut self, permille: u64) {
+        self.air.loss = permille;
+    }
+
+    /// Bytes on air, frames and airtime of all radios together.
+    pub fn on_air(&self) -> StationCounts {
+        let mut sum = self.air.past;
+        for radio in self.air.radios.values() {
+            add(&mut sum, radio.station.counts());
+        }
+        sum
+    }
+
+    fn radio_up(&mut self, node: NodeIndex) -> Result<(), EngineError> {
+        let Some((modem, band)) = self.modem.filter(|_| self.nodes[node].engine.is_some()) else {
+            return Ok(());
+        };
+        self.radio_down(node);
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        self.generations += 1;
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let generation = self.generations << 32 | self.random(1 << 32);
+        let now = LoraInstant(self.now_us);
+        let station = air::station(self.nodes[node].key.node_id(), modem, band, generation, now, seed);
+        let radio = Radio {
+            link,
+            station,
+            waiting: None,
+        };
+        self.air.radios.insert(node, radio);
+        let profile = modem.profile(band);
+        self.handle(node, Event::RadioUp { radio: link, profile })?;
+        self.station_outputs(node)
+    }
+
+    fn radio_down(&mut self, node: NodeIndex) {
+        if let Some(radio) = self.air.radios.remove(&node) {
+            add(&mut self.air.past, radio.station.counts());
+        }
+        self.air.on_air.retain(|_, frame| frame.from != node);
+    }
+
+    fn station_outputs(&mut self, node: NodeIndex) -> Result<(), EngineError> {
+        let now = LoraInstant(self.now_us);
+        while let Some(radio) = self.air.radios.get_mut(&node) {
+            let link = radio.link;
+            let Some(output) = radio.station.poll_output() else {
+                break;
+            };
+            match output {
+                StationOutput::Transmit(frame) => radio.waiting = Some(frame),
+                StationOutput::Record(_) => radio.station.recorded(now),
+                StationOutput::Ready => self.handle(node, Event::RadioReady { radio: link })?,
+                StationOutput::Message { from, bytes } => match radio_carried_chunk(&bytes) {
+                    Some((chunk, bytes)) => self.take_chunk(node, link, chunk, bytes)?,
+                    None => self.handle(node, air::message(link, from, bytes))?,
+                },
+                StationOutput::Introduced(_) | StationOutput::Heard { .. } | StationOutput::Ended { .. } => {}
+            }
+        }
+        self.begin_frames();
+        if let Some(due) = self
+            .air
+            .radios
+            .get(&node)
+            .and_then(|radio| radio.station.poll_timeout())
+        {
+            let delay = Duration::from_micros(due.0.saturating_sub(self.now_us).max(1));
+            self.plan(delay, Planned::Station { node });
+        }
+        Ok(())
+    }
+
+    /// Modems that hear nothing begin with what they held back.
+    fn begin_frames(&mut self) {
+        let Some((modem, _)) = self.modem else {
+            return;
+        };
+        let waiting: Vec<NodeIndex> = self
+            .air
+            .radios
+            .iter()
+            .filter(|(_, radio)| radio.waiting.is_some())
+            .map(|(node, _)| *node)
+            .collect();
+        for node in waiting {
+            if self.air.is_busy(node) {
+                continue;
+            }
+            let Some(frame) = self
+                .air
+                .radios
+                .get_mut(&node)
+                .and_then(|radio| radio.waiting.take())
+            else {
+                continue;
+            };
+            let airtime = modem.airtime_us(frame.len()).unwrap_or(0);
+            self.air.next += 1;
+            let (id, start) = (self.air.next, self.now_us);
+            let end = start + airtime;
+            let from = node;
+            self.air.on_air.insert(
+                id,
+                OnAir {
+                    from,
+                    start,
+                    end,
+                    frame,
+                },
+            );
+            self.plan(Duration::from_micros(airtime), Planned::AirEnd { frame: id });
+        }
+    }
+
+    fn air_end(&mut self, id: u64) -> Result<(), EngineError> {
+        let Some(done) = self.air.on_air.remove(&id) else {
+            return Ok(());
+        };
+        let now = LoraInstant(self.now_us);
+        let receivers = self.air.receivers(&done);
+        if let Some(radio) = self.air.radios.get_mut(&done.from) {
+            radio.station.sent(now, true);
+        }
+        for to in receivers {
+            let lost = self.random(1000) < self.air.loss;
+            if !lost && let Some(radio) = self.air.radios.get_mut(&to) {
+                radio.station.received(now, &air::received(&done.frame));
+                self.station_outputs(to)?;
+            }
+        }
+        self.station_outputs(done.from)
     }
 
     /// Tells a node how many bytes its disk has room for.
@@ -189,6 +373,7 @@ impl World {
     /// Cuts a node's power. Its links go down.
     pub fn crash(&mut self, node: NodeIndex) -> Result<(), EngineError> {
         self.nodes[node].crash();
+        self.radio_down(node);
         let ends: Vec<LinkId> = self
             .links
             .iter()
@@ -386,6 +571,17 @@ impl World {
                 }
                 Ok(())
             }
+            Planned::Station { node } => {
+                let now = LoraInstant(self.now_us);
+                if let Some(radio) = self.air.radios.get_mut(&node)
+                    && radio.station.poll_timeout().is_some_and(|due| due <= now)
+                {
+                    radio.station.handle_timeout(now);
+                    return self.station_outputs(node);
+                }
+                Ok(())
+            }
+            Planned::AirEnd { frame } => self.air_end(frame),
             Planned::Timer { node } => {
                 let due = self.nodes[node].engine.as_ref().and_then(Engine::poll_timeout);
                 if due.is_some_and(|due| due.0 <= self.now_us) {
@@ -458,6 +654,34 @@ impl World {
                     None => self.send(link, frame),
                 }
             }
+            Action::Broadcast(broadcast) => self.broadcast(node, broadcast)?,
+            Action::Listen { senders, chunks, .. } => {
+                if let Some(radio) = self.air.radios.get_mut(&node) {
+                    radio.station.set_interest(Interest {
+                        senders: senders.into_iter().map(|sender| PeerKey(sender.0)).collect(),
+                        objects: chunks,
+                    });
+                }
+            }
+            Action::Serve { link, chunk }
+                if self.air.radios.get(&node).is_some_and(|radio| radio.link == link) =>
+            {
+                match self.nodes[node].chunk(&chunk) {
+                    Some(bytes) => {
+                        let name = [chunk.0[0], chunk.0[1], chunk.0[2], chunk.0[3]];
+                        let message = radio_chunk(bytes);
+                        let broadcast = Broadcast {
+                            radio: link,
+                            slot: u64::from(u32::from_be_bytes(name)) | 1 << 63,
+                            lane: Lane::Bulk,
+                            name,
+                            message,
+                        };
+                        self.broadcast(node, broadcast)?;
+                    }
+                    None => self.handle(node, Event::ChunkLost { chunk })?,
+                }
+            }
             Action::Serve { link, chunk } => match self.nodes[node].chunk(&chunk) {
                 Some(bytes) => {
                     let response = StorageResponse {
@@ -488,6 +712,43 @@ impl World {
             Action::Release(chunks) => self.nodes[node].release(chunks)?,
             Action::Announce(frame) => self.gossip(node, &frame),
             Action::Report(_) => {}
+        }
+        Ok(())
+    }
+
+    fn broadcast(&mut self, node: NodeIndex, broadcast: Broadcast) -> Result<(), EngineError> {
+        let now = LoraInstant(self.now_us);
+        if std::env::var("DBG").is_ok() {
+            eprintln!(
+                "{:.3} node {node} says kind {} len {}",
+                self.now_us as f64 / 1e6,
+                broadcast.message[0],
+                broadcast.message.len()
+            );
+        }
+        let lane = match broadcast.lane {
+            Lane::Control => cairn_transports::Lane::Control,
+            Lane::Entries => cairn_transports::Lane::Entries,
+            Lane::Small => cairn_transports::Lane::Small,
+            Lane::Bulk => cairn_transports::Lane::Bulk,
+        };
+        if let Some(radio) = self
+            .air
+            .radios
+            .get_mut(&node)
+            .filter(|radio| radio.link == broadcast.radio)
+        {
+            radio.station.broadcast(
+                now,
+                cairn_transports::lora::Broadcast {
+                    slot: broadcast.slot,
+                    lane,
+                    name: broadcast.name,
+                    bytes: broadcast.message,
+                    audience: 1,
+                },
+            );
+            return self.station_outputs(node);
         }
         Ok(())
     }

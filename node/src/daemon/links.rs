@@ -355,7 +355,8 @@ impl Outside for Hands {
                 }
             }
             Action::Report(report) => self.report(&report),
-            Action::Reply { .. } => {}
+            // No radio is attached yet, so the engine says nothing to one.
+            Action::Broadcast(_) | Action::Listen { .. } | Action::Reply { .. } => {}
         }
         self.links.retain(|_, (_, sender, _)| !sender.is_closed());
     }

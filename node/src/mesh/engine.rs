@@ -10,6 +10,7 @@ use super::announcement::Heard;
 use super::fetch::Fetcher;
 use super::link::Links;
 use super::pull::Puller;
+use super::radio::Radios;
 use super::{Acknowledgement, Action, Event, LinkId, Message, Report};
 use crate::model::{
     CLOCK_LEN_MAX, Clock, Dot, HybridClock, Incarnation, Instant, KeyPair, Membership, NodeId, Now, OwnerId,
@@ -107,6 +108,7 @@ pub struct Engine<S: Store> {
     pub(super) links: Links,
     pub(super) puller: Puller,
     pub(super) fetcher: Fetcher,
+    pub(super) radios: Radios,
     /// Own entries made since the last commit.
     pub(super) fresh: Vec<Dot>,
     pub(super) twin: bool,
@@ -185,6 +187,7 @@ impl<S: Store> Engine<S> {
             links: Links::default(),
             puller: Puller::default(),
             fetcher: Fetcher::default(),
+            radios: Radios::default(),
             fresh: Vec::new(),
             twin: false,
             changed,
@@ -201,6 +204,10 @@ impl<S: Store> Engine<S> {
             Event::LinkUp { link, peer, profile } => self.link_up(now, link, peer, profile),
             Event::LinkDown { link } => self.link_down(now, link)?,
             Event::Frame { link, frame } => self.frame(now, link, &frame)?,
+            Event::RadioUp { radio, profile } => self.radio_up(now, radio, profile),
+            Event::RadioDown { radio } => self.radio_down(radio),
+            Event::RadioMessage { radio, from, message } => self.radio_message(now, radio, from, &message)?,
+            Event::RadioReady { radio } => self.radio_ready(now, radio),
             Event::Announced { author, frame } => self.gossip(now, author, &frame),
             Event::StorageFree { bytes } => self.storage_free = Some(bytes),
             Event::ChunkReceived { link, chunk } => self.chunk_received(now, link, chunk)?,
@@ -239,7 +246,8 @@ impl<S: Store> Engine<S> {
         self.actions.extend(self.after_commit.drain(..));
         self.push_fresh()?;
         self.acknowledge(now);
-        Ok(())
+        self.note_state(now);
+        self.speak_when_due(now)
     }
 
     fn store_records(&mut self) -> Result<()> {
@@ -283,6 +291,7 @@ impl<S: Store> Engine<S> {
             self.links.next_announcement(),
             self.puller.timeout(),
             self.fetcher.timeout(),
+            self.radios.timeout(),
             self.changed
                 .peers_since
                 .map(|since| since.after(LAZY_FLUSH_AFTER)),
@@ -298,6 +307,7 @@ impl<S: Store> Engine<S> {
         self.pull_when_due(now)?;
         self.fetch_when_due(now)?;
         self.collect_when_due(now)?;
+        self.speak_when_due(now)?;
         if self
             .changed
             .peers_since

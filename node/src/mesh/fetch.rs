@@ -129,6 +129,7 @@ impl<S: Store> Engine<S> {
 
     pub(super) fn chunk_stored(&mut self, now: Now, chunk: Hash) -> Result<()> {
         self.fetcher.settle(&chunk, State::Queued);
+        self.radio_chunk_stored(&chunk);
         let listed = mark_present(self.tx()?, &chunk, true)?;
         let Some(wanted) = self.fetcher.wanted.remove(&chunk) else {
             if !listed {
@@ -151,7 +152,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    fn complete_payload(&mut self, dot: Dot) -> Result<()> {
+    pub(super) fn complete_payload(&mut self, dot: Dot) -> Result<()> {
         self.fetcher.active.remove(&dot);
         self.pending.remove(&dot);
         mark_pending(self.tx()?, dot, false)?;

@@ -1,5 +1,7 @@
 //! What goes into the engine and what comes out.
 
+use std::collections::BTreeSet;
+
 use super::command::{Command, CommandResult};
 use crate::model::{DocumentPath, Hash, NodeId};
 
@@ -18,6 +20,32 @@ pub struct LinkProfile {
     pub frame_len_max: usize,
     /// Bits per second, when known.
     pub bit_rate_bps: Option<u64>,
+}
+
+/// What the engine needs to know of a radio: a link that every neighbour hears, and that carries little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RadioProfile {
+    /// Longest message that goes in one frame, in bytes.
+    pub frame_len_max: usize,
+    /// How long such a frame is on air, in microseconds.
+    pub frame_airtime_us: u64,
+    /// The share of time that the law leaves for sending, in thousandths.
+    pub share_permille: u32,
+}
+
+/// A message to every neighbour on a radio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broadcast {
+    /// Where.
+    pub radio: LinkId,
+    /// One that waits and has the same slot is replaced.
+    pub slot: u64,
+    /// How urgent.
+    pub lane: Lane,
+    /// The same bytes have the same name.
+    pub name: [u8; 4],
+    /// The bytes.
+    pub message: Vec<u8>,
 }
 
 /// Frames of a lower lane go first.
@@ -56,6 +84,32 @@ pub enum Event {
         link: LinkId,
         /// Its bytes.
         frame: Vec<u8>,
+    },
+    /// A radio is there: see [`Action::Broadcast`].
+    RadioUp {
+        /// Its number among links.
+        radio: LinkId,
+        /// What it can carry.
+        profile: RadioProfile,
+    },
+    /// A radio is gone.
+    RadioDown {
+        /// Which.
+        radio: LinkId,
+    },
+    /// A message came by radio, sealed with a key of this space.
+    RadioMessage {
+        /// By which radio.
+        radio: LinkId,
+        /// Who sealed it, as far as members do not pose as one another.
+        from: NodeId,
+        /// Its bytes.
+        message: Vec<u8>,
+    },
+    /// A radio has room for a message beside those of the control lane.
+    RadioReady {
+        /// Which.
+        radio: LinkId,
     },
     /// An announcement was spread by gossip and came here over other nodes.
     Announced {
@@ -132,6 +186,17 @@ pub enum Action {
         link: LinkId,
         /// Which.
         chunk: Hash,
+    },
+    /// Send a message by radio. It may be lost: the protocol finds out.
+    Broadcast(Broadcast),
+    /// From now on a radio's station asks for repair of what these send, and of these chunks (by the first bytes of their hashes).
+    Listen {
+        /// Which radio.
+        radio: LinkId,
+        /// Neighbours that have what this node lacks.
+        senders: BTreeSet<NodeId>,
+        /// Chunks that this node asked for.
+        chunks: BTreeSet<[u8; 4]>,
     },
     /// Close a link.
     Close {

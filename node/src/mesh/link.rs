@@ -210,9 +210,20 @@ impl<S: Store> Engine<S> {
     }
 
     fn merge_membership(&mut self, now: Now, link: LinkId, theirs: &Membership) -> Result<()> {
-        let Some(peer) = self.links.get(link).map(|state| state.peer) else {
-            return Ok(());
-        };
+        match self.links.get(link).map(|state| state.peer) {
+            Some(peer) => self.merge_membership_of(now, peer, Some(link), theirs),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes in what `peer` knows of the members, on a link or by radio.
+    pub(super) fn merge_membership_of(
+        &mut self,
+        now: Now,
+        peer: NodeId,
+        link: Option<LinkId>,
+        theirs: &Membership,
+    ) -> Result<()> {
         let was_member = self.membership.capabilities(peer, now.wall).is_some();
         let mut merged = self.membership.clone();
         let mut revoked = Vec::new();
@@ -258,13 +269,13 @@ impl<S: Store> Engine<S> {
             self.report(Report::MemberRevoked(subject));
         }
         if let Some(reason) = refused {
-            self.refuse_on(link, reason);
+            self.refuse(peer, reason);
         }
         if merged == self.membership {
             self.grant_links(now)
         } else {
             self.membership = merged;
-            self.membership_grew(now, Some(link))
+            self.membership_grew(now, link)
         }
     }
 
@@ -414,7 +425,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    fn membership_digest(&self) -> Hash {
+    pub(super) fn membership_digest(&self) -> Hash {
         Hash::of(&codec::encode(&self.membership))
     }
 

@@ -29,6 +29,7 @@ mod link;
 mod local;
 mod message;
 mod pull;
+mod radio;
 mod status;
 mod tombstones;
 
@@ -38,11 +39,12 @@ pub use command::{
     Command, CommandError, CommandResult, Condition, Delete, Precondition, Put, Reply, Resolve, TagSet,
 };
 pub use engine::{Config, Engine, EngineError};
-pub use io::{Action, Event, Lane, LinkId, LinkProfile, Report, RequestId};
+pub use io::{Action, Broadcast, Event, Lane, LinkId, LinkProfile, RadioProfile, Report, RequestId};
 pub use json::{entry_json, grant_json};
 pub use message::{
     BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, FRAME_LEN_MAX, Hello, LiveSet, Message,
     MessageError, REASON_LEN_MAX, StorageError, StorageRequest, StorageResponse, SyncRequest, carried_chunk,
     chunk_frame,
 };
+pub use radio::{radio_carried_chunk, radio_chunk};
 pub use status::{LinkStatus, PeerStatus, Status};

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::Rng;
 
 use super::engine::{Engine, Result};
 use super::{CarriedEntry, Changes, LinkId, Message, Report, SyncRequest};
-use crate::model::{CLOCK_LEN_MAX, Capabilities, Clock, Entry, FolderPath, Hash, Instant, Now};
+use crate::model::{CLOCK_LEN_MAX, Capabilities, Clock, Dot, Entry, FolderPath, Hash, Instant, Now};
 use crate::space;
 use crate::store::Store;
 
@@ -231,26 +231,33 @@ impl<S: Store> Engine<S> {
     fn take_entries(&mut self, now: Now, link: LinkId, entries: Vec<CarriedEntry>) -> Result<bool> {
         let mut accepted = true;
         for carried in entries {
-            if let Err(reason) = self.take_entry(now, link, &carried)? {
-                accepted = false;
-                self.refuse_on(link, reason);
+            match self.take_entry(now, &carried)? {
+                Ok(Some(dot)) => {
+                    if let Some(state) = self.links.get_mut(link) {
+                        state.known.insert(dot);
+                    }
+                }
+                Ok(None) => {}
+                Err(reason) => {
+                    accepted = false;
+                    self.refuse_on(link, reason);
+                }
             }
         }
         Ok(accepted)
     }
 
-    /// Takes in one entry, or says why not.
-    fn take_entry(
+    /// Takes in one entry, or says why not. Gives its name if it is new here.
+    pub(super) fn take_entry(
         &mut self,
         now: Now,
-        link: LinkId,
         carried: &CarriedEntry,
-    ) -> Result<std::result::Result<(), String>> {
+    ) -> Result<std::result::Result<Option<Dot>, String>> {
         // What is known needs no check; a dot that is held but not live was superseded.
         if let Ok(known) = Entry::decode_trusted(&carried.entry)
             && self.held.contains(known.dot())
         {
-            return Ok(Ok(()));
+            return Ok(Ok(None));
         }
         let entry = match Entry::decode(&carried.entry) {
             Ok(entry) => entry,
@@ -293,9 +300,6 @@ impl<S: Store> Engine<S> {
         let dot = entry.dot();
         self.held.insert(dot);
         self.changed.held = true;
-        if let Some(state) = self.links.get_mut(link) {
-            state.known.insert(dot);
-        }
         for gone in &applied.replaced {
             self.pending.remove(gone);
             self.fetcher.forget(*gone);
@@ -312,7 +316,7 @@ impl<S: Store> Engine<S> {
             self.report(Report::Conflict(path.clone()));
         }
         self.release(applied.released);
-        Ok(Ok(()))
+        Ok(Ok(Some(dot)))
     }
 
     fn over_quota(&self, entry: &Entry) -> Result<bool> {

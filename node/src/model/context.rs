@@ -55,6 +55,14 @@ impl Context {
         }
     }
 
+    /// For each writer the last change that was seen, ascending.
+    pub(crate) fn dots(&self) -> impl Iterator<Item = Dot> + '_ {
+        self.0.iter().map(|(writer, sequence)| Dot {
+            writer: *writer,
+            sequence: *sequence,
+        })
+    }
+
     /// Writers in it.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -202,6 +202,16 @@ impl Entry {
         })
     }
 
+    /// The encoded entry of a change and a signature that came apart: nothing is checked. For [`decode`](Self::decode), which does.
+    pub(crate) fn encode_parts(change: Change, signature: Signature) -> Vec<u8> {
+        Self { change, signature }.encode()
+    }
+
+    /// The writer's signature.
+    pub(crate) fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
     /// The change.
     pub fn change(&self) -> &Change {
         &self.change

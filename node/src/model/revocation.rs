@@ -20,6 +20,14 @@ const CONTEXT: &str = "cairn 1 revocation";
 #[serde(from = "Bytes16", into = "Bytes16")]
 pub struct StatementId([u8; 16]);
 
+impl StatementId {
+    /// Its first bytes: enough to tell what somebody else lacks.
+    pub(crate) const fn short(&self) -> [u8; 4] {
+        let [a, b, c, d, ..] = self.0;
+        [a, b, c, d]
+    }
+}
+
 /// As a CBOR byte string.
 type Bytes16 = serde_bytes::ByteArray<16>;
 

@@ -1,5 +1,7 @@
 //! How often live entries list a chunk, and whether its file is here.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
 use super::SpaceError;
@@ -47,6 +49,27 @@ pub fn chunk_record(
             table: Table::Chunks.name(),
             reason: error.to_string(),
         })
+}
+
+/// The chunk whose hash begins so, if its file is here.
+pub fn present_chunk(
+    tx: &(impl ReadTransaction + ?Sized),
+    beginning: &[u8; 8],
+) -> Result<Option<Hash>, SpaceError> {
+    let mut found = None;
+    tx.scan(Table::Chunks, beginning, &mut |key, _| {
+        found = key
+            .starts_with(beginning)
+            .then(|| key.try_into().ok().map(Hash))
+            .flatten();
+        ControlFlow::Break(())
+    })?;
+    match found {
+        Some(hash) => Ok(chunk_record(tx, &hash)?
+            .filter(|record| record.present)
+            .map(|_| hash)),
+        None => Ok(None),
+    }
 }
 
 /// Notes that a chunk's file is on disk (or is not any more). `Ok(false)`: no live entry lists the chunk.

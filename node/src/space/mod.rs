@@ -23,7 +23,7 @@ mod tests;
 mod view;
 
 pub use apply::{Applied, BadAttachment, apply, attach, collect_tombstone, mark_pending, remove_superseded};
-pub use chunk_refs::{ChunkRecord, chunk_record, mark_present};
+pub use chunk_refs::{ChunkRecord, chunk_record, mark_present, present_chunk};
 pub use document::{Document, Head, Stored};
 pub use folder::{Folder, FolderVersion};
 pub use rebuild::{Rebuilt, rebuild};

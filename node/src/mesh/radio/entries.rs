@@ -1,0 +1,612 @@
+//! Entries in as few bytes as they can be known again from.
+//!
+//! ```text
+//! count                                number
+//! signatures                           64 bytes each: noise, so they stand apart from what is compressed
+//! squeezed ([`super::squeeze`]):
+//!   writers                            number of writers; for each: 0, or 1 and 4 bytes of the node id; 8 bytes incarnation
+//!   for each entry:
+//!     flags                            bits 0-1: 0 DELETE, 1 inline, 2 chunk, 3 manifest; bit 2: a context follows;
+//!                                      bit 3: the hybrid time's counter follows; bit 4: the content type is written out
+//!     writer                           number, if there are several
+//!     sequence                         signed number, less the entry's before of that writer
+//!     time                             signed number: milliseconds after the entry before; after the writer's beginning for the first
+//!     [counter]                        number
+//!     path                             number of bytes shared with the path before; number of bytes that follow; bytes.
+//!                                      The category is one byte of 1 to 3
+//!     [context]                        number of dots; for each: writer, sequence
+//!     [content type]                   one byte of the table, or length and text
+//!     inline                           length, content: the hash is computed from it
+//!     chunk                            length, hash
+//!     manifest                         length, hash, length of the manifest, manifest
+//! ```
+//! The space is that of the key that the frame was sealed with. What comes out is the signed form bit by bit, or its signature is wrong.
+
+use super::squeeze::{squeeze, unsqueeze};
+use super::wire::{Damaged, Reader, Result, put_number, put_signed};
+use crate::mesh::CarriedEntry;
+use crate::model::{
+    Category, Change, Content, Context, DocumentPath, Dot, Entry, Hash, HybridTime, Incarnation, Manifest,
+    NodeId, Operation, OwnerId, Payload, Sequence, Signature, Writer,
+};
+
+/// Most bytes of a batch, unpacked.
+const BATCH_LEN_MAX: usize = 2 * 1024 * 1024;
+/// Most entries in a batch.
+const ENTRIES_MAX: usize = 4096;
+
+const DELETE: u8 = 0;
+const INLINE: u8 = 1;
+const CHUNK: u8 = 2;
+const MANIFEST: u8 = 3;
+const HAS_CONTEXT: u8 = 4;
+const HAS_COUNTER: u8 = 8;
+const OWN_TYPE: u8 = 16;
+
+/// Content types that take one byte. Part of the format: only ever longer.
+const TYPES: [&str; 24] = [
+    "",
+    "application/json",
+    "application/json; charset=utf-8",
+    "application/octet-stream",
+    "text/plain",
+    "text/plain; charset=utf-8",
+    "text/plain;charset=utf-8",
+    "text/markdown",
+    "text/html",
+    "text/html; charset=utf-8",
+    "text/csv",
+    "text/calendar",
+    "text/vcard",
+    "application/cbor",
+    "application/geo+json",
+    "application/gpx+xml",
+    "application/pdf",
+    "application/xml",
+    "application/ld+json",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/svg+xml",
+    "audio/ogg",
+];
+
+/// The first bytes of a node id: enough to tell the members of a space apart, and a wrong guess fails at the signature.
+pub(super) type NodeRef = [u8; 4];
+
+pub(super) const fn node_ref(node: NodeId) -> NodeRef {
+    let [a, b, c, d, ..] = node.0;
+    [a, b, c, d]
+}
+
+/// An entry with what travels beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Packed {
+    pub(super) entry: Entry,
+    pub(super) attachment: Option<Vec<u8>>,
+}
+
+#[derive(Default)]
+struct Writers(Vec<Writer>);
+
+impl Writers {
+    fn index(&mut self, writer: Writer) -> u64 {
+        let at = self.0.iter().position(|own| *own == writer).unwrap_or_else(|| {
+            self.0.push(writer);
+            self.0.len() - 1
+        });
+        at as u64
+    }
+
+    fn encode(&self, sender: NodeId) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_number(&mut out, self.0.len() as u64);
+        for writer in &self.0 {
+            if writer.node == sender {
+                out.push(0);
+            } else {
+                out.push(1);
+                out.extend(node_ref(writer.node));
+            }
+            out.extend(writer.incarnation.0.to_be_bytes());
+        }
+        out
+    }
+
+    fn decode(
+        reader: &mut Reader<'_>,
+        sender: NodeId,
+        resolve: &dyn Fn(NodeRef) -> Option<NodeId>,
+    ) -> Result<Vec<Option<Writer>>> {
+        let count = reader.count(9)?;
+        let mut writers = Vec::with_capacity(count);
+        for _ in 0..count {
+            let node = match reader.byte()? {
+                0 => Some(sender),
+                1 => resolve(reader.array()?),
+                _ => return Err(Damaged),
+            };
+            let incarnation = Incarnation(u64::from_be_bytes(reader.array()?));
+            writers.push(node.map(|node| Writer { node, incarnation }));
+        }
+        Ok(writers)
+    }
+}
+
+/// The time that a first entry's is measured from: when its writer began.
+fn beginning(writer: &Writer) -> u64 {
+    (writer.incarnation.0 >> 30).saturating_mul(1000)
+}
+
+fn shorten_path(path: &DocumentPath) -> Vec<u8> {
+    let category = path.category();
+    let mut short = vec![match category {
+        Category::Public => 1,
+        Category::Private => 2,
+        Category::Shared => 3,
+    }];
+    // "/", the name, "/".
+    short.extend(&path.as_str().as_bytes()[category.name().len() + 2..]);
+    short
+}
+
+fn lengthen_path(short: &[u8]) -> Result<DocumentPath> {
+    let (category, rest) = short.split_first().ok_or(Damaged)?;
+    let name = match category {
+        1 => Category::Public,
+        2 => Category::Private,
+        3 => Category::Shared,
+        _ => return Err(Damaged),
+    }
+    .name();
+    let rest = std::str::from_utf8(rest).map_err(|_| Damaged)?;
+    DocumentPath::parse(&format!("/{name}/{rest}")).map_err(|_| Damaged)
+}
+
+/// What the next entry is told by the one before.
+#[derive(Default)]
+struct Before {
+    path: Vec<u8>,
+    time_ms: Option<u64>,
+    sequences: Vec<u64>,
+}
+
+impl Before {
+    fn sequence(&mut self, writer: u64) -> Result<&mut u64> {
+        let writer = usize::try_from(writer).map_err(|_| Damaged)?;
+        if self.sequences.len() <= writer {
+            self.sequences.resize(writer + 1, 0);
+        }
+        self.sequences.get_mut(writer).ok_or(Damaged)
+    }
+}
+
+/// Encodes entries for a frame of `sender`.
+pub(super) fn encode(entries: &[Packed], sender: NodeId) -> Vec<u8> {
+    let mut writers = Writers::default();
+    for packed in entries {
+        let change = packed.entry.change();
+        writers.index(change.dot.writer);
+        for dot in change.context.dots() {
+            writers.index(dot.writer);
+        }
+    }
+    let mut plain = writers.encode(sender);
+    let mut before = Before::default();
+    for packed in entries {
+        put_entry(&mut plain, &mut writers, &mut before, packed);
+    }
+    let mut out = Vec::new();
+    put_number(&mut out, entries.len() as u64);
+    for packed in entries {
+        out.extend(packed.entry.signature().0);
+    }
+    out.extend(squeeze(&plain));
+    out
+}
+
+fn put_entry(out: &mut Vec<u8>, writers: &mut Writers, before: &mut Before, packed: &Packed) {
+    let change = packed.entry.change();
+    let content = packed.entry.content();
+    let known_type = content.and_then(|content| TYPES.iter().position(|name| *name == content.content_type));
+    let counter = change.time.0 & 0xffff;
+    let mut flags = match content.map(|content| content.payload) {
+        None => DELETE,
+        Some(Payload::Inline) => INLINE,
+        Some(Payload::Chunk) => CHUNK,
+        Some(Payload::Manifest(_)) => MANIFEST,
+    };
+    if !change.context.is_empty() {
+        flags |= HAS_CONTEXT;
+    }
+    if counter != 0 {
+        flags |= HAS_COUNTER;
+    }
+    if content.is_some() && known_type.is_none() {
+        flags |= OWN_TYPE;
+    }
+    out.push(flags);
+    let writer = writers.index(change.dot.writer);
+    if writers.0.len() > 1 {
+        put_number(out, writer);
+    }
+    if let Ok(last) = before.sequence(writer) {
+        put_signed(out, change.dot.sequence.0.wrapping_sub(*last).cast_signed());
+        *last = change.dot.sequence.0;
+    }
+    let time_ms = change.time.0 >> 16;
+    let reference = before.time_ms.unwrap_or_else(|| beginning(&change.dot.writer));
+    put_signed(out, time_ms.wrapping_sub(reference).cast_signed());
+    before.time_ms = Some(time_ms);
+    if counter != 0 {
+        put_number(out, counter);
+    }
+    let path = shorten_path(&change.path);
+    let shared = path.iter().zip(&before.path).take_while(|(a, b)| a == b).count();
+    put_number(out, shared as u64);
+    put_number(out, (path.len() - shared) as u64);
+    out.extend(&path[shared..]);
+    before.path = path;
+    if !change.context.is_empty() {
+        put_number(out, change.context.len() as u64);
+        for dot in change.context.dots() {
+            put_number(out, writers.index(dot.writer));
+            put_number(out, dot.sequence.0);
+        }
+    }
+    let Some(content) = content else {
+        return;
+    };
+    match known_type {
+        Some(at) => out.push(at as u8),
+        None => {
+            put_number(out, content.content_type.len() as u64);
+            out.extend(content.content_type.as_bytes());
+        }
+    }
+    put_number(out, content.len);
+    let attachment = packed.attachment.as_deref().unwrap_or_default();
+    match content.payload {
+        Payload::Inline => out.extend(attachment),
+        Payload::Chunk => out.extend(content.hash.0),
+        Payload::Manifest(_) => {
+            out.extend(content.hash.0);
+            put_number(out, attachment.len() as u64);
+            out.extend(attachment);
+        }
+    }
+}
+
+/// Reads what [`encode`] wrote. Entries of writers whom `resolve` does not know are left out.
+pub(super) fn decode(
+    bytes: &[u8],
+    sender: NodeId,
+    space: OwnerId,
+    resolve: &dyn Fn(NodeRef) -> Option<NodeId>,
+) -> Result<Vec<CarriedEntry>> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.count(64)?;
+    if count == 0 || count > ENTRIES_MAX {
+        return Err(Damaged);
+    }
+    let mut signatures = Vec::with_capacity(count);
+    for _ in 0..count {
+        signatures.push(Signature(reader.array()?));
+    }
+    let plain = unsqueeze(reader.rest(), BATCH_LEN_MAX)?;
+    let mut reader = Reader::new(&plain);
+    let writers = Writers::decode(&mut reader, sender, resolve)?;
+    let mut before = Before::default();
+    let mut entries = Vec::with_capacity(count);
+    for signature in signatures {
+        if let Some((change, attachment)) = read_entry(&mut reader, &writers, &mut before, space)? {
+            entries.push(CarriedEntry {
+                entry: Entry::encode_parts(change, signature),
+                attachment,
+            });
+        }
+    }
+    reader.done()?;
+    Ok(entries)
+}
+
+fn writer_at(writers: &[Option<Writer>], at: u64) -> Result<Option<Writer>> {
+    let at = usize::try_from(at).map_err(|_| Damaged)?;
+    writers.get(at).copied().ok_or(Damaged)
+}
+
+type Read = Option<(Change, Option<Vec<u8>>)>;
+
+fn read_entry(
+    reader: &mut Reader<'_>,
+    writers: &[Option<Writer>],
+    before: &mut Before,
+    space: OwnerId,
+) -> Result<Read> {
+    let flags = reader.byte()?;
+    let index = if writers.len() > 1 { reader.number()? } else { 0 };
+    let writer = writer_at(writers, index)?;
+    let last = before.sequence(index)?;
+    *last = last.wrapping_add(reader.signed()?.cast_unsigned());
+    let sequence = Sequence(*last);
+    let reference = match (before.time_ms, writer) {
+        (Some(time), _) => time,
+        (None, Some(writer)) => beginning(&writer),
+        // The times that follow cannot be known either.
+        (None, None) => return Err(Damaged),
+    };
+    let time_ms = reference.wrapping_add(reader.signed()?.cast_unsigned());
+    before.time_ms = Some(time_ms);
+    let counter = if flags & HAS_COUNTER != 0 {
+        reader.number()?
+    } else {
+        0
+    };
+    if counter > 0xffff || time_ms >> 48 != 0 {
+        return Err(Damaged);
+    }
+    let shared = usize::try_from(reader.number()?).map_err(|_| Damaged)?;
+    let len = reader.count(1)?;
+    let mut short = before.path.get(..shared).ok_or(Damaged)?.to_vec();
+    short.extend(reader.bytes(len)?);
+    let path = lengthen_path(&short)?;
+    before.path = short;
+    let mut context = Context::new();
+    let mut known = writer.is_some();
+    if flags & HAS_CONTEXT != 0 {
+        for _ in 0..reader.count(2)? {
+            let writer = writer_at(writers, reader.number()?)?;
+            let sequence = Sequence(reader.number()?);
+            match writer {
+                Some(writer) => context.insert(Dot { writer, sequence }),
+                None => known = false,
+            }
+        }
+    }
+    let (operation, attachment) = read_operation(reader, flags)?;
+    let Some(writer) = writer.filter(|_| known) else {
+        return Ok(None);
+    };
+    let change = Change {
+        space,
+        dot: Dot { writer, sequence },
+        path,
+        context,
+        time: HybridTime(time_ms << 16 | counter),
+        operation,
+    };
+    Ok(Some((change, attachment)))
+}
+
+fn read_operation(reader: &mut Reader<'_>, flags: u8) -> Result<(Operation, Option<Vec<u8>>)> {
+    if flags & 3 == DELETE {
+        return Ok((Operation::Delete, None));
+    }
+    let content_type = if flags & OWN_TYPE != 0 {
+        let len = reader.count(1)?;
+        std::str::from_utf8(reader.bytes(len)?).map_err(|_| Damaged)?
+    } else {
+        TYPES.get(usize::from(reader.byte()?)).copied().ok_or(Damaged)?
+    };
+    let len = reader.number()?;
+    let (hash, payload, attachment) = match flags & 3 {
+        INLINE => {
+            let content = reader.bytes(usize::try_from(len).map_err(|_| Damaged)?)?;
+            (Hash::of(content), Payload::Inline, Some(content.to_vec()))
+        }
+        CHUNK => (Hash(reader.array()?), Payload::Chunk, None),
+        _ => {
+            let hash = Hash(reader.array()?);
+            let len = reader.count(1)?;
+            let bytes = reader.bytes(len)?;
+            let manifest = Manifest::decode(bytes).map_err(|_| Damaged)?;
+            (hash, Payload::Manifest(manifest.hash()), Some(bytes.to_vec()))
+        }
+    };
+    let content = Content {
+        content_type: content_type.to_owned(),
+        hash,
+        len,
+        payload,
+    };
+    Ok((Operation::Put(content), attachment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{KeyPair, WallTime};
+    use proptest::prelude::*;
+
+    const SPACE: OwnerId = OwnerId([3; 32]);
+
+    fn key(number: u8) -> KeyPair {
+        KeyPair::from_seed(&[number; 32])
+    }
+
+    fn writer(number: u8) -> Writer {
+        Writer {
+            node: key(number).node_id(),
+            incarnation: Incarnation::new(WallTime(1_790_000_000_000), u32::from(number) * 77),
+        }
+    }
+
+    fn packed(
+        number: u8,
+        sequence: u64,
+        path: &str,
+        content: Option<(&str, Vec<u8>)>,
+        seen: &[Dot],
+    ) -> Packed {
+        let mut context = Context::new();
+        for dot in seen {
+            context.insert(*dot);
+        }
+        let operation = match &content {
+            None => Operation::Delete,
+            Some((content_type, bytes)) => Operation::Put(Content {
+                content_type: (*content_type).into(),
+                hash: Hash::of(bytes),
+                len: bytes.len() as u64,
+                payload: Payload::Inline,
+            }),
+        };
+        let change = Change {
+            space: SPACE,
+            dot: Dot {
+                writer: writer(number),
+                sequence: Sequence(sequence),
+            },
+            path: DocumentPath::parse(path).unwrap(),
+            context,
+            time: HybridTime((1_790_000_123_456 + sequence * 1000) << 16 | (sequence % 3)),
+            operation,
+        };
+        Packed {
+            entry: Entry::sign(change, &key(number)).unwrap(),
+            attachment: content.map(|(_, bytes)| bytes),
+        }
+    }
+
+    fn unpack(bytes: &[u8], sender: u8) -> Result<Vec<CarriedEntry>> {
+        let members: Vec<NodeId> = (1..5).map(|number| key(number).node_id()).collect();
+        decode(bytes, key(sender).node_id(), SPACE, &|wanted| {
+            members
+                .iter()
+                .find(|member| node_ref(**member) == wanted)
+                .copied()
+        })
+    }
+
+    fn carried(packed: &[Packed]) -> Vec<CarriedEntry> {
+        packed
+            .iter()
+            .map(|packed| CarriedEntry {
+                entry: packed.entry.encode(),
+                attachment: packed.attachment.clone(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn entries_come_back_with_valid_signatures() {
+        let first = packed(
+            1,
+            5,
+            "/private/sensors/attic/temp.json",
+            Some(("application/json", vec![7; 64])),
+            &[],
+        );
+        let batch = vec![
+            packed(
+                1,
+                6,
+                "/private/sensors/attic/hum.json",
+                Some(("x/y", vec![8; 30])),
+                &[first.entry.dot()],
+            ),
+            packed(2, 900, "/public/sensors/a", None, &[first.entry.dot()]),
+            first,
+        ];
+        for sender in [1, 2, 3] {
+            let bytes = encode(&batch, key(sender).node_id());
+            let back = unpack(&bytes, sender).unwrap();
+            assert_eq!(back, carried(&batch));
+            for carried in back {
+                Entry::decode(&carried.entry).unwrap();
+            }
+        }
+        // Another sender than the one who encoded: the writer is another, and no signature fits.
+        let bytes = encode(&batch[..1], key(1).node_id());
+        let back = unpack(&bytes, 4).unwrap();
+        assert!(Entry::decode(&back[0].entry).is_err());
+    }
+
+    #[test]
+    fn a_sensors_reading_fits_the_smallest_radio() {
+        let reading = blake3::hash(b"reading");
+        let bytes: Vec<u8> = reading
+            .as_bytes()
+            .iter()
+            .chain(reading.as_bytes())
+            .copied()
+            .collect();
+        let one = packed(
+            1,
+            300,
+            "/private/sensors/attic/temperature",
+            Some(("application/octet-stream", bytes)),
+            &[],
+        );
+        let len = encode(&[one], key(1).node_id()).len();
+        // 192 bytes of a RYLR less 12 of the frame, and the message's kind.
+        assert!(len <= 192 - 12 - 1, "{len}");
+    }
+
+    #[test]
+    fn chunks_and_manifests_keep_their_hashes() {
+        let manifest = Manifest::new(vec![crate::model::ChunkRef {
+            hash: Hash([9; 32]),
+            len: 1000,
+        }])
+        .unwrap();
+        let content = |payload| {
+            Operation::Put(Content {
+                content_type: "image/jpeg".into(),
+                hash: Hash([4; 32]),
+                len: 1000,
+                payload,
+            })
+        };
+        for (payload, attachment) in [
+            (Payload::Chunk, None),
+            (Payload::Manifest(manifest.hash()), Some(manifest.encode())),
+        ] {
+            let mut change = packed(1, 1, "/public/a/b", None, &[]).entry.change().clone();
+            change.operation = content(payload);
+            let packed = [Packed {
+                entry: Entry::sign(change, &key(1)).unwrap(),
+                attachment,
+            }];
+            let bytes = encode(&packed, key(1).node_id());
+            assert_eq!(unpack(&bytes, 1), Ok(carried(&packed)));
+        }
+    }
+
+    #[test]
+    fn entries_of_unknown_writers_are_left_out() {
+        let known = packed(1, 1, "/public/a/b", None, &[]);
+        let unknown = packed(9, 1, "/public/a/c", None, &[]);
+        let bytes = encode(&[known.clone(), unknown], key(1).node_id());
+        assert_eq!(unpack(&bytes, 1), Ok(carried(&[known])));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+        #[test]
+        fn batches_come_back(
+            entries in proptest::collection::vec((1_u8..4, 1_u64..1 << 40, "/(public|private|shared)/m(/[a-z]{1,4}){1,3}",
+                proptest::option::of(("[a-z/]{0,12}", proptest::collection::vec(any::<u8>(), 0..200)))), 1..12),
+        ) {
+            let batch: Vec<Packed> = entries
+                .iter()
+                .map(|(number, sequence, path, content)| {
+                    let content = content.as_ref().map(|(name, bytes)| (name.as_str(), bytes.clone()));
+                    packed(*number, *sequence, path, content, &[])
+                })
+                .collect();
+            let bytes = encode(&batch, key(2).node_id());
+            prop_assert_eq!(unpack(&bytes, 2), Ok(carried(&batch)));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..400), plain in any::<bool>()) {
+            if plain && bytes.len() > 66 {
+                bytes[0] = 1;
+                bytes[65] = 0;
+            }
+            let _ = unpack(&bytes, 1);
+        }
+    }
+}

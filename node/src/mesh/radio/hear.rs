@@ -1,0 +1,395 @@
+//! What neighbours say by radio, and what follows from it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rand_chacha::rand_core::Rng;
+
+use super::entries::{self, NodeRef, node_ref};
+use super::message::{Beacon, ChunkRef, RadioMessage, StatementRef};
+use super::neighbours::{Neighbour, Radio};
+use super::summary::{Digest, Summary};
+use crate::mesh::engine::{Engine, Result};
+use crate::mesh::{LinkId, RadioProfile};
+use crate::model::{Capabilities, Clock, Dot, Grant, NodeId, Now, Revocation};
+use crate::space::present_chunk;
+use crate::store::Store;
+
+/// Chunks that wait to be sent, at most.
+const SERVE_MAX: usize = 32;
+/// Statements are listed at most so often.
+const LIST_PAUSE: Duration = Duration::from_secs(60);
+
+impl<S: Store> Engine<S> {
+    pub(in crate::mesh) fn radio_up(&mut self, now: Now, radio: LinkId, profile: RadioProfile) {
+        let state = Radio::new(now.instant, profile, &mut self.rng);
+        self.radios.by_id.insert(radio, state);
+        if !self.needs_commit() {
+            self.note_state(now);
+        }
+    }
+
+    pub(in crate::mesh) fn radio_down(&mut self, radio: LinkId) {
+        self.radios.by_id.remove(&radio);
+    }
+
+    pub(in crate::mesh) fn radio_ready(&mut self, now: Now, radio: LinkId) {
+        if let Some(state) = self.radios.by_id.get_mut(&radio) {
+            state.ready = true;
+            state.push_by(now.instant);
+        }
+    }
+
+    pub(in crate::mesh) fn radio_message(
+        &mut self,
+        now: Now,
+        radio: LinkId,
+        from: NodeId,
+        bytes: &[u8],
+    ) -> Result<()> {
+        if from == self.node || !self.radios.by_id.contains_key(&radio) || self.membership.is_revoked(from) {
+            return Ok(());
+        }
+        let Ok(message) = RadioMessage::decode(bytes) else {
+            self.refuse(from, "it sent a damaged message by radio".into());
+            return Ok(());
+        };
+        let member = self
+            .membership
+            .capabilities(from, now.wall)
+            .is_some_and(|own| own.includes(Capabilities::READ));
+        match message {
+            RadioMessage::Beacon(beacon) => self.beacon(now, radio, from, beacon, member),
+            RadioMessage::StatementList(list) => {
+                self.statement_list(now, radio, &list);
+                Ok(())
+            }
+            RadioMessage::Statements { grants, revocations } => {
+                self.statements(now, from, &grants, &revocations)
+            }
+            _ if !member => Ok(()),
+            RadioMessage::Entries { summary, entries } => {
+                self.radio_entries(now, radio, from, &entries)?;
+                match summary {
+                    Some(summary) => self.summary(now, radio, from, &summary),
+                    None => Ok(()),
+                }
+            }
+            RadioMessage::Summary(summary) => self.summary(now, radio, from, &summary),
+            RadioMessage::Want { of, chunks } => self.wanted(now, radio, of, &chunks),
+            // A driver takes chunks out before they come here; one that nobody asked for is dropped.
+            RadioMessage::Chunk(_) => Ok(()),
+        }
+    }
+
+    /// A random part of `span`.
+    fn jitter(&mut self, span: Duration) -> Duration {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
+        Duration::from_micros(self.rng.next_u64() % micros)
+    }
+
+    fn beacon(&mut self, now: Now, radio: LinkId, from: NodeId, beacon: Beacon, member: bool) -> Result<()> {
+        let own_membership = self.membership_short();
+        let own = self.radios.history.current().map(|state| state.digest);
+        let state = self
+            .radios
+            .history
+            .shared(beacon.clock)
+            .map(|state| state.clock.clone());
+        let complete = self
+            .radios
+            .history
+            .shared(beacon.complete)
+            .map(|state| state.clock.clone());
+        let jitter = self.jitter(Duration::from_secs(1));
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(());
+        };
+        if beacon.membership != own_membership && here.list.is_none() {
+            let earliest = here.listed.map_or(now.instant, |last| last.after(LIST_PAUSE));
+            here.list = Some(earliest.max(now.instant.after(here.frames(1) + jitter)));
+        }
+        if !member {
+            return Ok(());
+        }
+        let settles = here.frames(2);
+        let patience = here.frames(12) + jitter;
+        let neighbour = here
+            .neighbours
+            .entry(from)
+            .or_insert_with(|| Neighbour::new(now.instant, Digest([0; 6])));
+        let news = neighbour.digest != beacon.clock;
+        neighbour.digest = beacon.clock;
+        neighbour.heard = now.instant;
+        neighbour.membership = beacon.membership;
+        if now.instant >= neighbour.sent_at.after(settles) {
+            neighbour.sent = Clock::new();
+        }
+        let in_step = own == Some(beacon.clock);
+        if let Some(clock) = state {
+            neighbour.is_at(clock);
+        } else if news {
+            neighbour.known = false;
+            neighbour.exact = false;
+            neighbour.ahead = true;
+        }
+        if in_step {
+            here.trickle.consistent();
+        } else {
+            let (known, ahead) = (neighbour.known, neighbour.ahead);
+            if known {
+                here.push_by(now.instant);
+            }
+            if (ahead || !known) && here.summary.is_none() {
+                // Perhaps it sends what is new by itself.
+                here.summary = Some((now.instant.after(patience), false));
+            }
+            if news {
+                here.trickle.reset(now.instant, &mut self.rng);
+            }
+        }
+        if let Some(complete) = complete {
+            self.holds(now, from, &complete);
+        }
+        self.settle_summary(radio);
+        self.listen(radio);
+        Ok(())
+    }
+
+    /// No summary is needed when no neighbour holds more, and it is known what each lacks.
+    fn settle_summary(&mut self, radio: LinkId) {
+        if let Some(here) = self.radios.by_id.get_mut(&radio)
+            && here
+                .neighbours
+                .values()
+                .all(|neighbour| neighbour.known && !neighbour.ahead)
+        {
+            here.summary = None;
+        }
+    }
+
+    /// A neighbour says that it has all of this on its disk, payloads included.
+    fn holds(&mut self, now: Now, node: NodeId, clock: &Clock) {
+        let record = self.peers.entry(node).or_default();
+        if !record.acknowledged.includes(clock) {
+            record.acknowledged.merge(clock);
+            self.note_peer_changed(now, node);
+            self.fetcher.news(now);
+        }
+    }
+
+    fn member_called(&self, sender: NodeId, wanted: NodeRef) -> Option<NodeId> {
+        if node_ref(sender) == wanted {
+            return Some(sender);
+        }
+        let mut found = self
+            .membership
+            .grants()
+            .into_iter()
+            .map(|grant| grant.subject)
+            .filter(|subject| node_ref(*subject) == wanted);
+        found.next()
+    }
+
+    fn radio_entries(&mut self, now: Now, radio: LinkId, from: NodeId, bytes: &[u8]) -> Result<()> {
+        let owner = self.config.owner;
+        let decoded = entries::decode(bytes, from, owner, &|wanted| self.member_called(from, wanted));
+        let Ok(carried) = decoded else {
+            self.refuse(from, "it sent damaged entries by radio".into());
+            return Ok(());
+        };
+        let mut heard: Vec<Dot> = Vec::new();
+        for carried in &carried {
+            // Known before or new: the sender has it.
+            if let Ok(entry) = crate::model::Entry::decode_trusted(&carried.entry) {
+                match self.take_entry(now, carried)? {
+                    Ok(_) => heard.push(entry.dot()),
+                    Err(reason) => self.refuse(from, reason),
+                }
+            }
+        }
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(());
+        };
+        for (node, neighbour) in &mut here.neighbours {
+            for dot in &heard {
+                if *node == from {
+                    if let Some(clock) = &mut neighbour.clock {
+                        clock.insert(*dot);
+                    }
+                } else {
+                    neighbour.sent.insert(*dot);
+                    neighbour.sent_at = now.instant;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self, now: Now, radio: LinkId, from: NodeId, summary: &Summary) -> Result<()> {
+        let held = self.held.clone();
+        let base = match summary.base {
+            None => Some(Clock::new()),
+            Some(base) => self.radios.history.shared(base).map(|state| state.clock.clone()),
+        };
+        let jitter = self.jitter(Duration::from_secs(1));
+        let current = self.radios.history.current().map(|state| state.digest);
+        let Some(mut clock) = base else {
+            // Told in full, so that the other can begin from there.
+            if let Some(here) = self.radios.by_id.get_mut(&radio) {
+                let at = now.instant.after(here.frames(1) + jitter);
+                here.summary = Some((at, true));
+            }
+            return Ok(());
+        };
+        let (adds, others) = summary.adds.resolve(&held);
+        let (dead, _) = summary.dead.resolve(&held);
+        clock.merge(&adds);
+        self.check_own_writer(&clock);
+        let more = clock.missing_in(&held);
+        let mut lacking = Clock::new();
+        for (writer, first, last) in &more {
+            lacking.insert_range(*writer, *first, *last);
+        }
+        let ahead = if others || lacking.is_empty() || !dead.includes(&lacking) {
+            others || !lacking.is_empty()
+        } else {
+            // All that is lacking here is superseded by what is here.
+            self.held.merge(&lacking);
+            self.changed.held = true;
+            false
+        };
+        let behind = !clock.includes(&held);
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(());
+        };
+        let neighbour = here
+            .neighbours
+            .entry(from)
+            .or_insert_with(|| Neighbour::new(now.instant, summary.digest));
+        neighbour.digest = summary.digest;
+        neighbour.heard = now.instant;
+        neighbour.known = true;
+        neighbour.exact = !others;
+        neighbour.ahead = ahead;
+        neighbour.clock = Some(clock);
+        neighbour.sent = Clock::new();
+        if behind {
+            here.push_by(now.instant.after(jitter));
+        }
+        if ahead {
+            let repeated = here.told.is_some_and(|(digest, at)| {
+                Some(digest) == current && now.instant < at.after(here.frames(20))
+            });
+            if !repeated {
+                here.summary = Some((now.instant.after(here.frames(1) + jitter), false));
+            }
+        } else {
+            self.settle_summary(radio);
+        }
+        self.listen(radio);
+        Ok(())
+    }
+
+    fn wanted(&mut self, now: Now, radio: LinkId, of: NodeRef, chunks: &[ChunkRef]) -> Result<()> {
+        if of != node_ref(self.node) {
+            return Ok(());
+        }
+        for beginning in chunks {
+            let Some(hash) = self.view(|view| present_chunk(view.0, beginning))? else {
+                continue;
+            };
+            if let Some(here) = self.radios.by_id.get_mut(&radio)
+                && here.serve.len() < SERVE_MAX
+                && !here.serve.iter().any(|(other, _)| *other == hash)
+            {
+                // Others who lack it may ask as well.
+                let from = now.instant.after(here.frames(2));
+                here.serve.push_back((hash, from));
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody tells which statements of membership it knows.
+    fn statement_list(&mut self, now: Now, radio: LinkId, list: &[StatementRef]) {
+        let theirs: BTreeSet<StatementRef> = list.iter().copied().collect();
+        let own: BTreeSet<StatementRef> = self.statement_refs().into_iter().collect();
+        let jitter = self.jitter(Duration::from_secs(1));
+        if let Some(here) = self.radios.by_id.get_mut(&radio) {
+            here.statements.extend(own.difference(&theirs));
+            let lacking = theirs.difference(&own).next().is_some();
+            let listed = here
+                .listed
+                .is_some_and(|last| now.instant < last.after(LIST_PAUSE));
+            if lacking && !listed && here.list.is_none() {
+                here.list = Some(now.instant.after(here.frames(1) + jitter));
+            } else if !lacking {
+                here.list = None;
+            }
+        }
+    }
+
+    fn statements(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        grants: &[Vec<u8>],
+        revocations: &[Vec<u8>],
+    ) -> Result<()> {
+        let mut theirs = self.membership.clone();
+        let revocations: Vec<Revocation> = revocations
+            .iter()
+            .filter_map(|bytes| Revocation::decode(bytes).ok())
+            .collect();
+        // An issuer may be known only by a grant further on.
+        for _ in 0..2 {
+            for grant in grants.iter().filter_map(|bytes| Grant::decode(bytes).ok()) {
+                let _ = theirs.add_grant(grant);
+            }
+            for revocation in &revocations {
+                let _ = theirs.add_revocation(revocation.clone());
+            }
+        }
+        self.merge_membership_of(now, from, None, &theirs)?;
+        // Others heard the same.
+        let own: BTreeSet<StatementRef> = grants
+            .iter()
+            .filter_map(|bytes| Grant::decode(bytes).ok())
+            .map(|grant| grant.id().short())
+            .chain(revocations.iter().map(|revocation| revocation.id().short()))
+            .collect();
+        for here in self.radios.by_id.values_mut() {
+            here.statements.retain(|statement| !own.contains(statement));
+        }
+        Ok(())
+    }
+
+    /// Tells the station what this node lacks, and from whom it may come.
+    pub(super) fn listen(&mut self, radio: LinkId) {
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return;
+        };
+        let senders: BTreeSet<NodeId> = here
+            .neighbours
+            .iter()
+            .filter(|(_, neighbour)| neighbour.ahead || !neighbour.known)
+            .map(|(node, _)| *node)
+            .collect();
+        let chunks = here
+            .wanted
+            .keys()
+            .map(|hash| [hash.0[0], hash.0[1], hash.0[2], hash.0[3]])
+            .collect();
+        let listening = (senders, chunks);
+        if here.listening != listening {
+            here.listening = listening.clone();
+            let (senders, chunks) = listening;
+            self.actions.push_back(crate::mesh::Action::Listen {
+                radio,
+                senders,
+                chunks,
+            });
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What nodes say to one another by radio.
+//!
+//! The first byte of a message is its kind. Who said it, and that it is of this space, is known from the frame.
+
+use super::entries::NodeRef;
+use super::squeeze::{squeeze, unsqueeze};
+use super::summary::{Digest, Summary};
+use super::wire::{Damaged, Reader, Result, put_number};
+use crate::model::Hash;
+
+const BEACON: u8 = 1;
+const ENTRIES: u8 = 2;
+const ENTRIES_AND_SUMMARY: u8 = 3;
+const SUMMARY: u8 = 4;
+const WANT: u8 = 5;
+const CHUNK: u8 = 6;
+const STATEMENT_LIST: u8 = 7;
+const STATEMENTS: u8 = 8;
+
+const FLAG_COMPLETE: u8 = 1;
+
+/// Most statements in a message.
+const STATEMENTS_MAX: usize = 2048;
+/// Most bytes of statements, unpacked.
+const STATEMENTS_LEN_MAX: usize = 1024 * 1024;
+/// Most chunks asked for at once.
+const WANTED_MAX: usize = 16;
+/// Longest chunk.
+const CHUNK_LEN_MAX: usize = 1024 * 1024;
+
+/// The first bytes of a chunk's hash, in a request.
+pub(super) type ChunkRef = [u8; 8];
+
+/// Stands for a membership.
+pub(super) type MembershipDigest = [u8; 3];
+
+/// Stands for a grant or a revocation.
+pub(super) type StatementRef = [u8; 4];
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RadioMessage {
+    /// `kind, flags, clock (6), membership (3), [clock of what is complete (6)]`: 11 bytes in a node that lacks no payload.
+    Beacon(Beacon),
+    /// `kind, [summary], entries`: see [`super::entries`]. The summary tells what the receiver holds after them.
+    Entries {
+        summary: Option<Summary>,
+        entries: Vec<u8>,
+    },
+    /// `kind, summary`: what the sender holds, for those who hold something else.
+    Summary(Summary),
+    /// `kind, who is asked (4), (8) …`
+    Want { of: NodeRef, chunks: Vec<ChunkRef> },
+    /// `kind, squeezed bytes`
+    Chunk(Vec<u8>),
+    /// `kind, (4) …`: all statements of membership that the sender knows.
+    StatementList(Vec<StatementRef>),
+    /// `kind, squeezed: (0 grant or 1 revocation, length, bytes) …`
+    Statements {
+        grants: Vec<Vec<u8>>,
+        revocations: Vec<Vec<u8>>,
+    },
+}
+
+/// What a node says of itself now and then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Beacon {
+    /// Of all that it holds.
+    pub(super) clock: Digest,
+    /// Of what it holds with payloads; the same when nothing is lacking.
+    pub(super) complete: Digest,
+    /// Of the grants and revocations that it knows.
+    pub(super) membership: MembershipDigest,
+}
+
+impl RadioMessage {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Beacon(beacon) => {
+                let complete = beacon.complete == beacon.clock;
+                let mut out = vec![BEACON, if complete { FLAG_COMPLETE } else { 0 }];
+                out.extend(beacon.clock.0);
+                out.extend(beacon.membership);
+                if !complete {
+                    out.extend(beacon.complete.0);
+                }
+                out
+            }
+            Self::Entries { summary, entries } => {
+                let mut out = vec![ENTRIES];
+                if let Some(summary) = summary {
+                    out[0] = ENTRIES_AND_SUMMARY;
+                    summary.encode(&mut out);
+                }
+                out.extend(entries);
+                out
+            }
+            Self::Summary(summary) => {
+                let mut out = vec![SUMMARY];
+                summary.encode(&mut out);
+                out
+            }
+            Self::Want { of, chunks } => {
+                let mut out = vec![WANT];
+                out.extend(of);
+                out.extend(chunks.iter().flatten());
+                out
+            }
+            Self::Chunk(bytes) => {
+                let mut out = vec![CHUNK];
+                out.extend(squeeze(bytes));
+                out
+            }
+            Self::StatementList(list) => {
+                let mut out = vec![STATEMENT_LIST];
+                out.extend(list.iter().flatten());
+                out
+            }
+            Self::Statements { grants, revocations } => {
+                let mut plain = Vec::new();
+                for (kind, statements) in [(0, grants), (1, revocations)] {
+                    for statement in statements {
+                        plain.push(kind);
+                        put_number(&mut plain, statement.len() as u64);
+                        plain.extend(statement);
+                    }
+                }
+                let mut out = vec![STATEMENTS];
+                out.extend(squeeze(&plain));
+                out
+            }
+        }
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes);
+        let message = match reader.byte()? {
+            BEACON => {
+                let flags = reader.byte()?;
+                let clock = Digest(reader.array()?);
+                let membership = reader.array()?;
+                let complete = if flags & FLAG_COMPLETE != 0 {
+                    clock
+                } else {
+                    Digest(reader.array()?)
+                };
+                // What later versions add stands behind.
+                reader.rest();
+                Self::Beacon(Beacon {
+                    clock,
+                    complete,
+                    membership,
+                })
+            }
+            ENTRIES => Self::Entries {
+                summary: None,
+                entries: reader.rest().to_vec(),
+            },
+            ENTRIES_AND_SUMMARY => Self::Entries {
+                summary: Some(Summary::decode(&mut reader)?),
+                entries: reader.rest().to_vec(),
+            },
+            SUMMARY => Self::Summary(Summary::decode(&mut reader)?),
+            WANT => {
+                let of = reader.array()?;
+                let (chunks, rest) = reader.rest().as_chunks();
+                if !rest.is_empty() || chunks.is_empty() || chunks.len() > WANTED_MAX {
+                    return Err(Damaged);
+                }
+                let chunks = chunks.to_vec();
+                Self::Want { of, chunks }
+            }
+            CHUNK => Self::Chunk(unsqueeze(reader.rest(), CHUNK_LEN_MAX)?),
+            STATEMENT_LIST => {
+                let (list, rest) = reader.rest().as_chunks();
+                if !rest.is_empty() || list.len() > STATEMENTS_MAX {
+                    return Err(Damaged);
+                }
+                Self::StatementList(list.to_vec())
+            }
+            STATEMENTS => Self::read_statements(reader.rest())?,
+            _ => return Err(Damaged),
+        };
+        reader.done()?;
+        Ok(message)
+    }
+
+    fn read_statements(squeezed: &[u8]) -> Result<Self> {
+        let plain = unsqueeze(squeezed, STATEMENTS_LEN_MAX)?;
+        let mut reader = Reader::new(&plain);
+        let (mut grants, mut revocations) = (Vec::new(), Vec::new());
+        while !reader.is_empty() {
+            let kind = reader.byte()?;
+            let len = reader.count(1)?;
+            let statement = reader.bytes(len)?.to_vec();
+            match kind {
+                0 => grants.push(statement),
+                1 => revocations.push(statement),
+                _ => return Err(Damaged),
+            }
+            if grants.len() + revocations.len() > STATEMENTS_MAX {
+                return Err(Damaged);
+            }
+        }
+        Ok(Self::Statements { grants, revocations })
+    }
+}
+
+/// A chunk as it goes by radio.
+pub fn radio_chunk(bytes: &[u8]) -> Vec<u8> {
+    RadioMessage::Chunk(bytes.to_vec()).encode()
+}
+
+/// The chunk in a message by radio, with its hash; `None` for other messages, and for those that cannot be read.
+pub fn radio_carried_chunk(message: &[u8]) -> Option<(Hash, Vec<u8>)> {
+    if message.first() != Some(&CHUNK) {
+        return None;
+    }
+    match RadioMessage::decode(message) {
+        Ok(RadioMessage::Chunk(bytes)) => Some((Hash::of(&bytes), bytes)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::summary::Runs;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn messages() -> Vec<RadioMessage> {
+        let summary = Summary {
+            digest: Digest([1; 6]),
+            base: None,
+            adds: Runs::default(),
+            dead: Runs::default(),
+        };
+        vec![
+            RadioMessage::Beacon(Beacon {
+                clock: Digest([1; 6]),
+                complete: Digest([1; 6]),
+                membership: [3; 3],
+            }),
+            RadioMessage::Beacon(Beacon {
+                clock: Digest([1; 6]),
+                complete: Digest([2; 6]),
+                membership: [3; 3],
+            }),
+            RadioMessage::Entries {
+                summary: None,
+                entries: vec![1, 2],
+            },
+            RadioMessage::Entries {
+                summary: Some(summary.clone()),
+                entries: vec![1, 2],
+            },
+            RadioMessage::Summary(summary),
+            RadioMessage::Want {
+                of: [7; 4],
+                chunks: vec![[8; 8], [9; 8]],
+            },
+            RadioMessage::Chunk(vec![5; 300]),
+            RadioMessage::StatementList(vec![[1; 4], [2; 4]]),
+            RadioMessage::Statements {
+                grants: vec![vec![1; 30], vec![2; 10]],
+                revocations: vec![vec![3; 5]],
+            },
+        ]
+    }
+
+    #[test]
+    fn messages_come_back() {
+        for message in messages() {
+            assert_eq!(RadioMessage::decode(&message.encode()), Ok(message));
+        }
+        assert_eq!(messages()[0].encode().len(), 11);
+    }
+
+    #[test]
+    fn chunks_are_found() {
+        let (hash, bytes) = radio_carried_chunk(&radio_chunk(b"chunk")).unwrap();
+        assert_eq!((hash, bytes.as_slice()), (Hash::of(b"chunk"), &b"chunk"[..]));
+        assert_eq!(radio_carried_chunk(&messages()[0].encode()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, kind in 0_u8..10) {
+            let _ = RadioMessage::decode(&bytes);
+            let mut with_kind = vec![kind];
+            with_kind.extend(bytes);
+            let _ = RadioMessage::decode(&with_kind);
+        }
+    }
+}

@@ -1,0 +1,533 @@
+//! What a node says by radio, and when.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::entries::{self, Packed, node_ref};
+use super::message::{Beacon, MembershipDigest, RadioMessage, StatementRef};
+use super::neighbours::Wanted;
+use super::summary::{Digest, Runs, Summary};
+use crate::mesh::engine::{Engine, Result};
+use crate::mesh::{Action, Broadcast, Lane, LinkId};
+use crate::model::{Clock, Dot, Entry, Hash, NodeId, Now, Payload};
+use crate::space::{MissingEntry, chunk_record};
+use crate::store::Store;
+
+/// Slots of messages that newer ones replace.
+const SLOT_BEACON: u64 = 1;
+const SLOT_SUMMARY: u64 = 2;
+const SLOT_LIST: u64 = 3;
+const SLOT_WANT: u64 = 4;
+
+/// Most bytes of entries in one message: some 40 frames, each of which may have to be repaired.
+const ENTRIES_LEN: usize = 8 * 1024;
+/// Entries that are looked at for one message.
+const CANDIDATES_MAX: usize = 256;
+/// Payloads above this length come only when somebody asks for them.
+pub(super) const PAYLOAD_LEN_MAX: u64 = 128 * 1024;
+/// The first pause before a payload is asked for again; each is twice as long, up to the longest.
+const WANT_PAUSE: Duration = Duration::from_secs(60);
+const WANT_PAUSE_MAX: Duration = Duration::from_secs(1800);
+
+/// What somebody lacks.
+struct Lacking {
+    missing: MissingEntry,
+    by: Vec<NodeId>,
+}
+
+impl<S: Store> Engine<S> {
+    /// After a commit: what is on the disk now may be told.
+    pub(in crate::mesh) fn note_state(&mut self, now: Now) {
+        if self.radios.is_empty() {
+            return;
+        }
+        let complete = self.complete();
+        let news = self.radios.history.note(&self.held);
+        if complete != self.held {
+            // Somebody who has all of that may say so.
+            let held = self.held.clone();
+            self.radios.history.note(&complete);
+            self.radios.history.note(&held);
+        }
+        let current = self.radios.history.current().map(|state| state.digest);
+        for radio in self.radios.by_id.values_mut() {
+            for neighbour in radio.neighbours.values_mut() {
+                if Some(neighbour.digest) == current {
+                    neighbour.is_at(self.held.clone());
+                }
+            }
+            if news {
+                radio.trickle.reset(now.instant, &mut self.rng);
+                radio.push_by(now.instant);
+            }
+        }
+        let radios: Vec<LinkId> = self.radios.by_id.keys().copied().collect();
+        for radio in radios {
+            self.listen(radio);
+        }
+    }
+
+    /// Says what is due. Only between commits: what is told of must be on the disk.
+    pub(in crate::mesh) fn speak_when_due(&mut self, now: Now) -> Result<()> {
+        if self.radios.is_empty() || self.needs_commit() {
+            return Ok(());
+        }
+        let radios: Vec<LinkId> = self.radios.by_id.keys().copied().collect();
+        for radio in radios {
+            if let Some(here) = self.radios.by_id.get_mut(&radio) {
+                here.forget_silent(now.instant);
+            }
+            self.beacon_when_due(now, radio);
+            self.summary_when_due(now, radio)?;
+            self.list_when_due(now, radio);
+            self.want_when_due(now, radio)?;
+            self.push_when_due(now, radio)?;
+        }
+        Ok(())
+    }
+
+    fn broadcast(&mut self, radio: LinkId, slot: u64, lane: Lane, message: Vec<u8>) {
+        let hash = Hash::of(&message);
+        let name = [hash.0[0], hash.0[1], hash.0[2], hash.0[3]];
+        if lane > Lane::Control
+            && let Some(here) = self.radios.by_id.get_mut(&radio)
+        {
+            here.ready = false;
+        }
+        self.actions.push_back(Action::Broadcast(Broadcast {
+            radio,
+            slot,
+            lane,
+            name,
+            message,
+        }));
+    }
+
+    pub(super) fn membership_short(&self) -> MembershipDigest {
+        let digest = self.membership_digest();
+        [digest.0[0], digest.0[1], digest.0[2]]
+    }
+
+    fn beacon_when_due(&mut self, now: Now, radio: LinkId) {
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return;
+        };
+        if !here.trickle.due(now.instant, &mut self.rng) || !here.take_beacon(now.instant) {
+            return;
+        }
+        let Some(clock) = self.radios.history.current().map(|state| state.digest) else {
+            return;
+        };
+        let complete = if self.pending.is_empty() {
+            clock
+        } else {
+            Digest::of(&self.complete())
+        };
+        let beacon = RadioMessage::Beacon(Beacon {
+            clock,
+            complete,
+            membership: self.membership_short(),
+        });
+        self.broadcast(radio, SLOT_BEACON, Lane::Control, beacon.encode());
+    }
+
+    fn summary_when_due(&mut self, now: Now, radio: LinkId) -> Result<()> {
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(());
+        };
+        let Some((_, full)) = here.summary.filter(|(at, _)| *at <= now.instant) else {
+            return Ok(());
+        };
+        here.summary = None;
+        // A difference is of use if all who need it know what it differs from.
+        let mut commons = here
+            .neighbours
+            .values()
+            .filter(|neighbour| neighbour.ahead || !neighbour.known)
+            .map(|neighbour| neighbour.common.clone());
+        let first = commons.next().flatten();
+        let base = first
+            .filter(|first| !full && commons.all(|other| other.is_some_and(|(digest, _)| digest == first.0)));
+        let (digest, known) = base.unzip();
+        let summary = self.summary_since(digest, &known.unwrap_or_default())?;
+        if let Some(here) = self.radios.by_id.get_mut(&radio) {
+            here.told = Some((summary.digest, now.instant));
+        }
+        let message = RadioMessage::Summary(summary).encode();
+        self.broadcast(radio, SLOT_SUMMARY, Lane::Control, message);
+        Ok(())
+    }
+
+    /// What is held beyond `known`, a state that its hearers know by its digest.
+    fn summary_since(&self, base: Option<Digest>, known: &Clock) -> Result<Summary> {
+        let mut dead = Clock::new();
+        for (writer, first, last) in self.held.missing_in(known) {
+            dead.insert_range(writer, first, last);
+        }
+        let adds = Runs::of(dead.ranges());
+        self.view(|view| {
+            view.missing(&self.held, known, &mut |missing| {
+                dead.remove(missing.dot);
+                ControlFlow::Continue(())
+            })
+        })?;
+        Ok(Summary {
+            digest: Digest::of(&self.held),
+            base,
+            adds,
+            dead: Runs::of(dead.ranges()),
+        })
+    }
+
+    pub(super) fn statement_refs(&self) -> Vec<StatementRef> {
+        let grants = self
+            .membership
+            .grants()
+            .into_iter()
+            .map(|grant| grant.id().short());
+        let revocations = self
+            .membership
+            .revocations()
+            .map(|revocation| revocation.id().short());
+        grants.chain(revocations).collect()
+    }
+
+    fn list_when_due(&mut self, now: Now, radio: LinkId) {
+        let list = self.statement_refs();
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return;
+        };
+        if here.list.is_some_and(|at| at <= now.instant) {
+            here.list = None;
+            here.listed = Some(now.instant);
+            let message = RadioMessage::StatementList(list).encode();
+            self.broadcast(radio, SLOT_LIST, Lane::Control, message);
+        }
+    }
+
+    /// Asks for payloads that did not come with their entries, where no other link brings them.
+    fn want_when_due(&mut self, now: Now, radio: LinkId) -> Result<()> {
+        let pending = !self.pending.is_empty() && self.links.granted().is_empty();
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(());
+        };
+        if !pending {
+            here.wanted.clear();
+            return Ok(());
+        }
+        // One at a time: what is under way is finished first.
+        if here.wanted.is_empty() {
+            let Some((chunk, _)) = self.next_payload()? else {
+                return Ok(());
+            };
+            if let Some(here) = self.radios.by_id.get_mut(&radio) {
+                let wanted = Wanted {
+                    chunk,
+                    again: now.instant,
+                    tries: 0,
+                };
+                here.wanted.insert(chunk, wanted);
+            }
+        }
+        let due: Vec<Wanted> = self
+            .radios
+            .by_id
+            .get(&radio)
+            .into_iter()
+            .flat_map(|here| here.wanted.values())
+            .filter(|wanted| wanted.again <= now.instant)
+            .cloned()
+            .collect();
+        for wanted in due {
+            self.want(now, radio, wanted)?;
+        }
+        Ok(())
+    }
+
+    fn want(&mut self, now: Now, radio: LinkId, mut wanted: Wanted) -> Result<()> {
+        let record = self.view(|view| chunk_record(view.0, &wanted.chunk))?;
+        let Some(record) = record.filter(|record| !record.present) else {
+            if let Some(here) = self.radios.by_id.get_mut(&radio) {
+                here.wanted.remove(&wanted.chunk);
+            }
+            return Ok(());
+        };
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(());
+        };
+        // Those who hold most are asked in turn.
+        let mut candidates: Vec<(u64, NodeId)> = here
+            .neighbours
+            .iter()
+            .filter_map(|(node, neighbour)| {
+                let ranges = neighbour.clock.as_ref()?.ranges();
+                let dots: u64 = ranges.map(|(_, first, last)| last.0 - first.0 + 1).sum();
+                Some((dots, *node))
+            })
+            .collect();
+        candidates.sort_by(|a, b| b.cmp(a));
+        let frames = u64::from(record.len) / here.profile.frame_len_max.max(1) as u64 + 4;
+        let share = u64::from(here.profile.share_permille.clamp(1, 1000));
+        let transfer = here.frames(frames * 2 * 1000 / share);
+        let pause = (WANT_PAUSE * 2_u32.saturating_pow(wanted.tries.min(8))).min(WANT_PAUSE_MAX);
+        let chosen = candidates
+            .get(wanted.tries as usize % candidates.len().max(1))
+            .map(|(_, node)| *node);
+        wanted.again = now.instant.after(if chosen.is_some() {
+            transfer.max(pause)
+        } else {
+            pause
+        });
+        if chosen.is_some() {
+            wanted.tries += 1;
+        }
+        let chunk = wanted.chunk;
+        here.wanted.insert(chunk, wanted);
+        self.listen(radio);
+        if let Some(node) = chosen {
+            let mut beginning = [0; 8];
+            beginning.copy_from_slice(&chunk.0[..8]);
+            let frame = RadioMessage::Want {
+                of: node_ref(node),
+                chunks: vec![beginning],
+            }
+            .encode();
+            self.actions.push_back(Action::Fetch {
+                link: radio,
+                chunk,
+                len: record.len,
+                frame: Vec::new(),
+            });
+            self.broadcast(radio, SLOT_WANT, Lane::Control, frame);
+        }
+        Ok(())
+    }
+
+    /// A chunk came by radio: what comes next may be asked for.
+    pub(in crate::mesh) fn radio_chunk_stored(&mut self, chunk: &Hash) {
+        for here in self.radios.by_id.values_mut() {
+            here.wanted.remove(chunk);
+        }
+    }
+
+    /// The smallest chunk that is lacking and small enough. Documents that lack none any more are complete.
+    fn next_payload(&mut self) -> Result<Option<(Hash, u32)>> {
+        let mut smallest: Option<(Hash, u32)> = None;
+        let pending: Vec<Dot> = self.pending.iter().take(CANDIDATES_MAX).copied().collect();
+        for dot in pending {
+            let chunks = self.view(|view| {
+                let Some(entry) = view.entry(dot)? else {
+                    return Ok(None);
+                };
+                let Some(content) = entry.content().filter(|content| content.len <= PAYLOAD_LEN_MAX) else {
+                    return Ok(None);
+                };
+                let listed: Vec<Hash> = match content.payload {
+                    Payload::Inline => Vec::new(),
+                    Payload::Chunk => vec![content.hash],
+                    Payload::Manifest(_) => view
+                        .manifest(dot, content)?
+                        .map(|manifest| manifest.chunks().iter().map(|chunk| chunk.hash).collect())
+                        .unwrap_or_default(),
+                };
+                let mut lacking = Vec::new();
+                for hash in listed {
+                    if let Some(record) = chunk_record(view.0, &hash)?.filter(|record| !record.present) {
+                        lacking.push((hash, record.len));
+                    }
+                }
+                Ok(Some(lacking))
+            })?;
+            if chunks.as_ref().is_some_and(Vec::is_empty) {
+                self.complete_payload(dot)?;
+            }
+            for (hash, len) in chunks.unwrap_or_default() {
+                if smallest.is_none_or(|(_, least)| len < least) {
+                    smallest = Some((hash, len));
+                }
+            }
+        }
+        Ok(smallest)
+    }
+
+    /// Sends what is most worth sending, if the station has room: statements, then entries, then chunks.
+    fn push_when_due(&mut self, now: Now, radio: LinkId) -> Result<()> {
+        let Some(here) = self.radios.by_id.get_mut(&radio).filter(|here| here.ready) else {
+            return Ok(());
+        };
+        if !here.statements.is_empty() {
+            let wanted = std::mem::take(&mut here.statements);
+            let slot = here.slot();
+            let grants = self.membership.grants();
+            let message = RadioMessage::Statements {
+                grants: grants
+                    .iter()
+                    .filter(|grant| wanted.contains(&grant.id().short()))
+                    .map(|grant| grant.encode())
+                    .collect(),
+                revocations: self
+                    .membership
+                    .revocations()
+                    .filter(|revocation| wanted.contains(&revocation.id().short()))
+                    .map(|revocation| revocation.encode())
+                    .collect(),
+            };
+            self.broadcast(radio, slot, Lane::Entries, message.encode());
+            return Ok(());
+        }
+        if here.push.is_some_and(|at| at <= now.instant) {
+            here.push = None;
+            if self.push_entries(now, radio)? {
+                return Ok(());
+            }
+        }
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(());
+        };
+        if let Some(at) = here.serve.iter().position(|(_, from)| *from <= now.instant)
+            && let Some((chunk, _)) = here.serve.remove(at)
+        {
+            here.ready = false;
+            self.actions.push_back(Action::Serve { link: radio, chunk });
+        }
+        Ok(())
+    }
+
+    /// Says whether there was something to send.
+    fn push_entries(&mut self, now: Now, radio: LinkId) -> Result<bool> {
+        let Some(here) = self.radios.by_id.get(&radio) else {
+            return Ok(false);
+        };
+        let single = here.profile.frame_len_max;
+        let expected: Vec<(NodeId, Clock, bool)> = here
+            .neighbours
+            .iter()
+            .filter_map(|(node, neighbour)| Some((*node, neighbour.expected()?, neighbour.known)))
+            .collect();
+        let lacking = self.lacking(&expected)?;
+        let mut chosen: Vec<Packed> = Vec::new();
+        let mut len = 0;
+        let mut sent: Vec<(Dot, Vec<NodeId>)> = Vec::new();
+        let all = lacking.len();
+        for lack in lacking {
+            let Ok(entry) = Entry::decode_trusted(&lack.missing.entry) else {
+                continue;
+            };
+            let attached = lack.missing.attachment.as_ref().map_or(0, Vec::len);
+            if !chosen.is_empty() && len + attached + 150 > ENTRIES_LEN {
+                break;
+            }
+            len += attached + 150;
+            chosen.push(Packed {
+                entry,
+                attachment: lack.missing.attachment,
+            });
+            sent.push((lack.missing.dot, lack.by));
+        }
+        let mut bytes = entries::encode(&chosen, self.node);
+        // Two frames that get lost apart are better than two that must come both.
+        while chosen.len() > 1 && bytes.len() < 2 * single && bytes.len() >= single {
+            chosen.pop();
+            sent.pop();
+            bytes = entries::encode(&chosen, self.node);
+        }
+        let last = sent.len() == all;
+        let summary = if last {
+            self.closing_summary(radio, &sent)?
+        } else {
+            None
+        };
+        if chosen.is_empty() && summary.is_none() {
+            return Ok(false);
+        }
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(false);
+        };
+        for (dot, by) in &sent {
+            for node in by {
+                if let Some(neighbour) = here.neighbours.get_mut(node) {
+                    neighbour.sent.insert(*dot);
+                    neighbour.sent_at = now.instant;
+                }
+            }
+        }
+        let slot = here.slot();
+        // There may be more.
+        here.push = Some(now.instant);
+        let message = match (chosen.is_empty(), summary) {
+            (true, Some(summary)) => RadioMessage::Summary(summary),
+            (_, summary) => RadioMessage::Entries {
+                summary,
+                entries: bytes,
+            },
+        };
+        self.broadcast(radio, slot, Lane::Entries, message.encode());
+        Ok(true)
+    }
+
+    /// Live entries that some neighbour lacks: small before large, fresh before old.
+    fn lacking(&self, expected: &[(NodeId, Clock, bool)]) -> Result<Vec<Lacking>> {
+        let mut lacking: BTreeMap<Dot, Lacking> = BTreeMap::new();
+        for (node, clock, known) in expected {
+            self.view(|view| {
+                view.missing(&self.held, clock, &mut |missing| {
+                    // Of a neighbour that holds more than is known, only this node's own changes are known to be lacking.
+                    if *known || missing.dot.writer.node == self.node {
+                        lacking
+                            .entry(missing.dot)
+                            .or_insert_with(|| Lacking {
+                                missing,
+                                by: Vec::new(),
+                            })
+                            .by
+                            .push(*node);
+                    }
+                    if lacking.len() < CANDIDATES_MAX {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(())
+                    }
+                })
+            })?;
+        }
+        let mut lacking: Vec<Lacking> = lacking.into_values().collect();
+        lacking.sort_by_key(|lack| {
+            let time = Entry::decode_trusted(&lack.missing.entry).map_or(0, |entry| entry.change().time.0);
+            let len = lack.missing.attachment.as_ref().map_or(0, Vec::len);
+            (len > 512, std::cmp::Reverse(time))
+        });
+        Ok(lacking)
+    }
+
+    /// With the last of what a neighbour lacks: what it holds then, if superseded changes lie in between.
+    fn closing_summary(&mut self, radio: LinkId, sent: &[(Dot, Vec<NodeId>)]) -> Result<Option<Summary>> {
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(None);
+        };
+        let mut open = None;
+        for (node, neighbour) in &mut here.neighbours {
+            let Some(mut reached) = neighbour.expected().filter(|_| neighbour.exact) else {
+                continue;
+            };
+            for (dot, by) in sent {
+                if by.contains(node) {
+                    reached.insert(*dot);
+                }
+            }
+            if !reached.includes(&self.held) {
+                // Expected to hold it all after this.
+                for (writer, first, last) in self.held.missing_in(&reached) {
+                    neighbour.sent.insert_range(writer, first, last);
+                }
+                if let Some(clock) = &neighbour.clock {
+                    open.get_or_insert((neighbour.digest, clock.clone()));
+                }
+            }
+        }
+        match open {
+            Some((digest, clock)) => self.summary_since(Some(digest), &clock).map(Some),
+            None => Ok(None),
+        }
+    }
+}

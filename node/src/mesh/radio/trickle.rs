@@ -1,0 +1,148 @@
+//! When to say the same again: the Trickle timer (RFC 6206).
+//!
+//! An interval doubles from its shortest to its longest as long as all agree, and begins anew with the shortest when something differs.
+//! In the second half of each, at a random moment, a node speaks, unless it has heard [`REDUNDANCY`] others say the same in that interval.
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use crate::model::Instant;
+
+/// "k" of the RFC.
+const REDUNDANCY: u32 = 2;
+
+/// One timer.
+#[derive(Debug, Clone)]
+pub(super) struct Trickle {
+    shortest: Duration,
+    longest: Duration,
+    interval: Duration,
+    /// When the interval ends.
+    end: Instant,
+    /// When to speak in it; `None` once that is past.
+    speak: Option<Instant>,
+    heard: u32,
+}
+
+impl Trickle {
+    /// A timer that begins now, with its shortest interval.
+    pub(super) fn new(now: Instant, shortest: Duration, longest: Duration, rng: &mut ChaCha8Rng) -> Self {
+        let mut trickle = Self {
+            shortest,
+            longest,
+            interval: shortest,
+            end: now,
+            speak: None,
+            heard: 0,
+        };
+        trickle.begin(now, rng);
+        trickle
+    }
+
+    fn begin(&mut self, now: Instant, rng: &mut ChaCha8Rng) {
+        let half = self.interval / 2;
+        let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
+        let random = Duration::from_micros(rng.next_u64() % micros);
+        self.end = now.after(self.interval);
+        self.speak = Some(now.after(half + random));
+        self.heard = 0;
+    }
+
+    /// Somebody said what this node would say.
+    pub(super) fn consistent(&mut self) {
+        self.heard += 1;
+    }
+
+    /// Something differs: speak soon.
+    pub(super) fn reset(&mut self, now: Instant, rng: &mut ChaCha8Rng) {
+        if self.interval > self.shortest {
+            self.interval = self.shortest;
+            self.begin(now, rng);
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Instant {
+        self.speak.unwrap_or(self.end)
+    }
+
+    /// Says whether to speak now.
+    pub(super) fn due(&mut self, now: Instant, rng: &mut ChaCha8Rng) -> bool {
+        if let Some(speak) = self.speak {
+            if now < speak {
+                return false;
+            }
+            self.speak = None;
+            return self.heard < REDUNDANCY;
+        }
+        if now >= self.end {
+            self.interval = (self.interval * 2).min(self.longest);
+            self.begin(now, rng);
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::rand_core::SeedableRng;
+
+    fn times(mut heard_each: u32, until_s: u64) -> Vec<u64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut now = Instant(0);
+        let mut trickle = Trickle::new(now, Duration::from_secs(4), Duration::from_secs(600), &mut rng);
+        let mut spoken = Vec::new();
+        while now < Instant(until_s * 1_000_000) {
+            for _ in 0..heard_each {
+                trickle.consistent();
+            }
+            now = trickle.timeout();
+            if trickle.due(now, &mut rng) {
+                spoken.push(now.0 / 1_000_000);
+            }
+            heard_each = heard_each.min(100);
+        }
+        spoken
+    }
+
+    #[test]
+    fn intervals_double_to_the_longest() {
+        let spoken = times(0, 6000);
+        // 4, 8, … 512, then 600 each.
+        assert!((15..=17).contains(&spoken.len()), "{spoken:?}");
+        assert!(
+            (2..4).contains(&spoken[0]) && (8..12).contains(&spoken[1]),
+            "{spoken:?}"
+        );
+    }
+
+    #[test]
+    fn whoever_hears_enough_is_silent() {
+        assert!(times(2, 6000).is_empty());
+        assert_eq!(times(1, 6000).len(), times(0, 6000).len());
+    }
+
+    #[test]
+    fn a_difference_makes_it_speak_soon() {
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        let mut trickle = Trickle::new(
+            Instant(0),
+            Duration::from_secs(4),
+            Duration::from_secs(600),
+            &mut rng,
+        );
+        let mut now = Instant(0);
+        for _ in 0..20 {
+            now = trickle.timeout();
+            trickle.due(now, &mut rng);
+        }
+        trickle.reset(now, &mut rng);
+        assert!(trickle.timeout() <= now.after(Duration::from_secs(4)));
+        // In the shortest interval another difference changes nothing.
+        let before = trickle.timeout();
+        trickle.reset(now.after(Duration::from_secs(1)), &mut rng);
+        assert_eq!(trickle.timeout(), before);
+    }
+}
