@@ -718,14 +718,6 @@ impl World {
 
     fn broadcast(&mut self, node: NodeIndex, broadcast: Broadcast) -> Result<(), EngineError> {
         let now = LoraInstant(self.now_us);
-        if std::env::var("DBG").is_ok() {
-            eprintln!(
-                "{:.3} node {node} says kind {} len {}",
-                self.now_us as f64 / 1e6,
-                broadcast.message[0],
-                broadcast.message.len()
-            );
-        }
         let lane = match broadcast.lane {
             Lane::Control => cairn_transports::Lane::Control,
             Lane::Entries => cairn_transports::Lane::Entries,

@@ -1,4 +1,5 @@
 //! Nodes that have nothing but a radio keep in step.
+#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
@@ -42,16 +43,15 @@ fn until_in_step(world: &mut World, limit_s: u64) -> u64 {
 #[test]
 fn one_write_reaches_every_neighbour_in_one_frame() {
     let mut world = world(1, 4);
-    let before = world.on_air();
+    let before = world.on_air().frames_sent;
     put(&mut world, 0, "reading", &[7; 40]);
-    let took = until_in_step(&mut world, 30);
-    assert!(took < 5, "{took} s");
-    let _ = before;
+    let took = until_in_step(&mut world, 5);
+    assert_eq!(world.on_air().frames_sent - before, 1, "after {took} s");
 }
 
 #[test]
 fn nodes_keep_in_step_whatever_is_lost() {
-    for seed in 0..20 {
+    for seed in 0..100 {
         let mut world = world(seed, 3);
         world.set_air_loss(100);
         for round in 0..10 {
@@ -71,13 +71,10 @@ fn nodes_keep_in_step_whatever_is_lost() {
 
 #[test]
 fn what_two_cannot_hear_of_one_another_goes_over_the_third() {
-    for seed in 0..10 {
+    for seed in 0..100 {
         let mut world = world(seed, 3);
         world.set_air_loss(100);
         world.set_apart(0, 2, true);
-        if std::env::var("DBG").is_ok() {
-            eprintln!("SEED {seed}");
-        }
         put(&mut world, 0, "a", &[1; 40]);
         put(&mut world, 2, "b", &[2; 300]);
         until_in_step(&mut world, 3600);
@@ -86,7 +83,7 @@ fn what_two_cannot_hear_of_one_another_goes_over_the_third() {
 
 #[test]
 fn a_crash_and_a_long_absence_lose_nothing() {
-    for seed in 0..10 {
+    for seed in 0..100 {
         let mut world = world(seed, 3);
         world.set_air_loss(50);
         for round in 0..12 {
@@ -106,6 +103,7 @@ fn a_crash_and_a_long_absence_lose_nothing() {
         }
         world.start(2).unwrap();
         put(&mut world, 2, "own", &[9; 500]);
-        until_in_step(&mut world, 3600);
+        // Tombstones go when all are known to have them, which the rare beacons of a quiet channel tell.
+        until_in_step(&mut world, 6 * 3600);
     }
 }

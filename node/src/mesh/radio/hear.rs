@@ -122,6 +122,15 @@ impl<S: Store> Engine<S> {
         neighbour.digest = beacon.clock;
         neighbour.heard = now.instant;
         neighbour.membership = beacon.membership;
+        let completed = !neighbour.complete && beacon.complete == beacon.clock;
+        neighbour.complete = beacon.complete == beacon.clock;
+        if completed {
+            // It may have now what it was asked for in vain.
+            for wanted in here.wanted.values_mut() {
+                wanted.tries = 0;
+                wanted.again = wanted.again.min(now.instant.after(settles));
+            }
+        }
         if now.instant >= neighbour.sent_at.after(settles) {
             neighbour.sent = Clock::new();
         }
@@ -272,6 +281,8 @@ impl<S: Store> Engine<S> {
         neighbour.known = true;
         neighbour.exact = !others;
         neighbour.ahead = ahead;
+        // Its own state is one that it knows, and it may have forgotten all others.
+        neighbour.common = (!others).then(|| (summary.digest, clock.clone()));
         neighbour.clock = Some(clock);
         neighbour.sent = Clock::new();
         if behind {

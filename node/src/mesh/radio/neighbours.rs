@@ -32,7 +32,9 @@ pub(super) struct Neighbour {
     pub(super) exact: bool,
     /// It holds what is not here.
     pub(super) ahead: bool,
-    /// The last state that both were in.
+    /// It has all payloads of what it holds.
+    pub(super) complete: bool,
+    /// A state of it, and what it held then: told of as a base once this node holds all of that as well.
     pub(super) common: Option<(Digest, Clock)>,
     /// What was sent, by anybody, since it was last heard: it may have that, too.
     pub(super) sent: Clock,
@@ -49,6 +51,7 @@ impl Neighbour {
             known: false,
             exact: false,
             ahead: false,
+            complete: false,
             common: None,
             sent: Clock::new(),
             sent_at: Instant(0),

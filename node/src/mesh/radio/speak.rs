@@ -26,9 +26,9 @@ const ENTRIES_LEN: usize = 8 * 1024;
 const CANDIDATES_MAX: usize = 256;
 /// Payloads above this length come only when somebody asks for them.
 pub(super) const PAYLOAD_LEN_MAX: u64 = 128 * 1024;
-/// The first pause before a payload is asked for again; each is twice as long, up to the longest.
-const WANT_PAUSE: Duration = Duration::from_secs(60);
-const WANT_PAUSE_MAX: Duration = Duration::from_secs(1800);
+/// The first pause before a payload is asked for again, in frames; each is twice as long, up to the longest.
+const WANT_PAUSE_FRAMES: u64 = 30;
+const WANT_PAUSE_MAX: Duration = Duration::from_secs(900);
 
 /// What somebody lacks.
 struct Lacking {
@@ -145,7 +145,12 @@ impl<S: Store> Engine<S> {
             .neighbours
             .values()
             .filter(|neighbour| neighbour.ahead || !neighbour.known)
-            .map(|neighbour| neighbour.common.clone());
+            .map(|neighbour| {
+                neighbour
+                    .common
+                    .clone()
+                    .filter(|(_, clock)| self.held.includes(clock))
+            });
         let first = commons.next().flatten();
         let base = first
             .filter(|first| !full && commons.all(|other| other.is_some_and(|(digest, _)| digest == first.0)));
@@ -256,24 +261,24 @@ impl<S: Store> Engine<S> {
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());
         };
-        // Those who hold most are asked in turn.
-        let mut candidates: Vec<(u64, NodeId)> = here
+        // Those who have all their payloads are asked in turn; if there are none, the others.
+        let mut candidates: Vec<NodeId> = here
             .neighbours
             .iter()
-            .filter_map(|(node, neighbour)| {
-                let ranges = neighbour.clock.as_ref()?.ranges();
-                let dots: u64 = ranges.map(|(_, first, last)| last.0 - first.0 + 1).sum();
-                Some((dots, *node))
-            })
+            .filter(|(_, neighbour)| neighbour.complete)
+            .map(|(node, _)| *node)
             .collect();
-        candidates.sort_by(|a, b| b.cmp(a));
+        if candidates.is_empty() {
+            candidates = here.neighbours.keys().copied().collect();
+        }
         let frames = u64::from(record.len) / here.profile.frame_len_max.max(1) as u64 + 4;
         let share = u64::from(here.profile.share_permille.clamp(1, 1000));
         let transfer = here.frames(frames * 2 * 1000 / share);
-        let pause = (WANT_PAUSE * 2_u32.saturating_pow(wanted.tries.min(8))).min(WANT_PAUSE_MAX);
+        let pause =
+            (here.frames(WANT_PAUSE_FRAMES) * 2_u32.saturating_pow(wanted.tries.min(8))).min(WANT_PAUSE_MAX);
         let chosen = candidates
             .get(wanted.tries as usize % candidates.len().max(1))
-            .map(|(_, node)| *node);
+            .copied();
         wanted.again = now.instant.after(if chosen.is_some() {
             transfer.max(pause)
         } else {
