@@ -5,8 +5,15 @@
 //! neither what is sent nor whether the law allows it. A driver lives as long as its port is open: after [`Output::Failed`] the port is
 //! opened again, with a new driver.
 
+mod config;
+mod kiss;
+mod rnode;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use config::ConfigError;
+pub use rnode::{RNODE_SPEED_BPS, RnodeConfig, RnodeDriver, RnodeTiming};
 
 use super::{AirtimeError, Instant};
 
