@@ -59,26 +59,94 @@ pub struct UnknownQuirk(pub String);
 impl Quirk {
     /// Every quirk, with its name and what it does.
     pub const ALL: [(Self, &'static str, &'static str); 20] = [
-        (Self::Chopped, "chopped", "any modem: bytes come to the host in small pieces"),
-        (Self::SlowAnswers, "slow-answers", "any modem: everything it says comes 400 ms later"),
-        (Self::RnodeAvr, "rnode-avr", "RNode: AVR platform, queue of 24 packets or 5120 bytes"),
+        (
+            Self::Chopped,
+            "chopped",
+            "any modem: bytes come to the host in small pieces",
+        ),
+        (
+            Self::SlowAnswers,
+            "slow-answers",
+            "any modem: everything it says comes 400 ms later",
+        ),
+        (
+            Self::RnodeAvr,
+            "rnode-avr",
+            "RNode: AVR platform, queue of 24 packets or 5120 bytes",
+        ),
         (Self::RnodeNrf52, "rnode-nrf52", "RNode: nRF52 platform"),
         (Self::RnodeSx127x, "rnode-sx127x", "RNode: at most 17 dBm, not 22"),
-        (Self::RnodeFrequencyStep, "rnode-frequency-step", "RNode: reports the frequency in steps of 61 Hz"),
-        (Self::RnodeOldFirmware, "rnode-old-firmware", "RNode: firmware 1.51"),
-        (Self::RnodeSpontaneousReady, "rnode-spontaneous-ready", "RNode: says READY after each packet, unasked"),
-        (Self::RnodeNoStats, "rnode-no-stats", "RNode: no STAT_CHTM and STAT_PHYPRM each second"),
-        (Self::RnodeMoreStats, "rnode-more-stats", "RNode: STAT_BAT, STAT_TEMP and STAT_CSMA each second too"),
-        (Self::RnodeNoRadio, "rnode-no-radio", "RNode: the radio does not start (error 01)"),
-        (Self::RnodeResetOnOpen, "rnode-reset-on-open", "RNode: boots when its port is opened"),
-        (Self::E22HalvedRssi, "e22-halved-rssi", "E22: RSSI bytes are -v/2 dBm"),
-        (Self::E22NewAirRates, "e22-new-air-rates", "E22: air rates 0 and 1 are 2.4 kbit/s too"),
-        (Self::E22Wired, "e22-wired", "E22: M0 and M1 are what `lines N M0 M1` says (same as --e22-mode wired)"),
+        (
+            Self::RnodeFrequencyStep,
+            "rnode-frequency-step",
+            "RNode: reports the frequency in steps of 61 Hz",
+        ),
+        (
+            Self::RnodeOldFirmware,
+            "rnode-old-firmware",
+            "RNode: firmware 1.51",
+        ),
+        (
+            Self::RnodeSpontaneousReady,
+            "rnode-spontaneous-ready",
+            "RNode: says READY after each packet, unasked",
+        ),
+        (
+            Self::RnodeNoStats,
+            "rnode-no-stats",
+            "RNode: no STAT_CHTM and STAT_PHYPRM each second",
+        ),
+        (
+            Self::RnodeMoreStats,
+            "rnode-more-stats",
+            "RNode: STAT_BAT, STAT_TEMP and STAT_CSMA each second too",
+        ),
+        (
+            Self::RnodeNoRadio,
+            "rnode-no-radio",
+            "RNode: the radio does not start (error 01)",
+        ),
+        (
+            Self::RnodeResetOnOpen,
+            "rnode-reset-on-open",
+            "RNode: boots when its port is opened",
+        ),
+        (
+            Self::E22HalvedRssi,
+            "e22-halved-rssi",
+            "E22: RSSI bytes are -v/2 dBm",
+        ),
+        (
+            Self::E22NewAirRates,
+            "e22-new-air-rates",
+            "E22: air rates 0 and 1 are 2.4 kbit/s too",
+        ),
+        (
+            Self::E22Wired,
+            "e22-wired",
+            "E22: M0 and M1 are what `lines N M0 M1` says (same as --e22-mode wired)",
+        ),
         (Self::Rylr896, "rylr-896", "RYLR: a RYLR896, not a RYLR998"),
-        (Self::RylrOkWhenSent, "rylr-ok-when-sent", "RYLR: +OK comes when the frame was sent"),
-        (Self::RylrRaw, "rylr-raw", "RYLR: carries every byte, not printable ASCII alone"),
-        (Self::RylrDropsBinary, "rylr-drops-binary", "RYLR: drops other bytes instead of sending '?'"),
-        (Self::RylrNetworkName, "rylr-network-name", "RYLR: answers +NETWORK= for +NETWORKID="),
+        (
+            Self::RylrOkWhenSent,
+            "rylr-ok-when-sent",
+            "RYLR: +OK comes when the frame was sent",
+        ),
+        (
+            Self::RylrRaw,
+            "rylr-raw",
+            "RYLR: carries every byte, not printable ASCII alone",
+        ),
+        (
+            Self::RylrDropsBinary,
+            "rylr-drops-binary",
+            "RYLR: drops other bytes instead of sending '?'",
+        ),
+        (
+            Self::RylrNetworkName,
+            "rylr-network-name",
+            "RYLR: answers +NETWORK= for +NETWORKID=",
+        ),
     ];
 
     /// As on the command line.

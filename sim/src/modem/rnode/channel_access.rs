@@ -24,7 +24,11 @@ const BANDS: u32 = 4;
 
 /// How long a slot lasts, in microseconds.
 pub(super) fn slot_us(settings: &Settings) -> u64 {
-    let us_min = if settings.is_fast() { SLOT_FAST_US_MIN } else { *SLOT_US.start() };
+    let us_min = if settings.is_fast() {
+        SLOT_FAST_US_MIN
+    } else {
+        *SLOT_US.start()
+    };
     (SLOT_SYMBOLS * settings.symbol_us()).clamp(us_min, *SLOT_US.end())
 }
 

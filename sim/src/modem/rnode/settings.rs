@@ -115,10 +115,12 @@ impl Settings {
     }
 
     pub(super) fn preamble_symbols(&self) -> u64 {
-        let us_min = if self.is_fast() { PREAMBLE_FAST_US_MIN } else { PREAMBLE_US_MIN };
-        us_min
-            .div_ceil(self.symbol_us().max(1))
-            .max(PREAMBLE_SYMBOLS_MIN)
+        let us_min = if self.is_fast() {
+            PREAMBLE_FAST_US_MIN
+        } else {
+            PREAMBLE_US_MIN
+        };
+        us_min.div_ceil(self.symbol_us().max(1)).max(PREAMBLE_SYMBOLS_MIN)
     }
 }
 
