@@ -8,6 +8,8 @@
 //! [`Fleet`] gives each modem a pty that the real program opens as it would open a serial port. [`Quirk`]s switch on what makes modems of
 //! one kind differ.
 
+#[cfg(test)]
+mod bench;
 mod control;
 mod e22;
 mod emulator;

@@ -1,5 +1,8 @@
 //! The air between virtual modems: who hears whom, how strong, and what gets lost.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use cairn_transports::lora::{AirtimeError, Instant, Modulation, airtime_us};
