@@ -36,7 +36,7 @@ struct Modems {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     count: u16,
     /// Share of the frames that get lost, 0 to 1.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
     loss: f64,
     /// Each hears only the one before it and the one after it.
     #[arg(long)]
@@ -65,6 +65,11 @@ enum E22Mode {
     Auto,
     /// From M0 and M1, which `lines N M0 M1` sets.
     Wired,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "give a number from 0 to 1".into())
 }
 
 fn quirk_parser() -> impl TypedValueParser<Value = Quirk> {
