@@ -1,16 +1,20 @@
-"""Announces a destination: announce.py CONFIG_FOLDER. Prints `online`, the announced hash, and then `done` after its input closes."""
+"""Announces a destination: announce.py CONFIG_FOLDER.
+
+Prints `online`, and for each line on standard input sends an announce with that line in it and prints `announced HASH`.
+"""
 
 import sys
 
 import station
 
-reticulum = station.start(sys.argv[1])
-identity = station.RNS.Identity()
+station.start(sys.argv[1])
 destination = station.RNS.Destination(
-    identity, station.RNS.Destination.IN, station.RNS.Destination.SINGLE, "cairn", "test"
+    station.RNS.Identity(),
+    station.RNS.Destination.IN,
+    station.RNS.Destination.SINGLE,
+    *station.NAME,
 )
 station.say("online")
-# The other side must be there first: whoever runs this says when.
 for line in sys.stdin:
     destination.announce(app_data=line.strip().encode())
     station.say("announced " + destination.hash.hex())

@@ -1,4 +1,7 @@
-"""Waits for announces: listen.py CONFIG_FOLDER. Prints `online`, then `heard HASH DATA` for each."""
+"""Waits for announces: listen.py CONFIG_FOLDER.
+
+Prints `online`, and `heard HASH WORD` for each announce, until standard input is closed.
+"""
 
 import sys
 
@@ -6,15 +9,15 @@ import station
 
 
 class Handler:
-    """What Reticulum calls for each announce."""
+    """What is called for each announce."""
 
-    aspect_filter = "cairn.test"
+    aspect_filter = ".".join(station.NAME)
 
     def received_announce(self, destination_hash, announced_identity, app_data):
         station.say("heard " + destination_hash.hex() + " " + (app_data or b"").decode())
 
 
-reticulum = station.start(sys.argv[1])
+station.start(sys.argv[1])
 station.RNS.Transport.register_announce_handler(Handler())
 station.say("online")
 sys.stdin.read()
