@@ -23,7 +23,7 @@ enum What {
     ///
     /// Prints the path of each modem's port on a line of its own, then `ready`. They stay until standard input says `quit` or a signal
     /// comes. Lines on standard input do things to them, and each is answered with a line: unplug N, plug N, reset N, silent N, garbage N,
-    /// error N CODE, lines N M0 M1, loss SHARE, reach A B on|off, stats (JSON), airings N (JSON).
+    /// error N CODE, lines N M0 M1, loss SHARE, reach A B on|off, place N X Y (metres), stats (JSON), airings N (JSON).
     Modems(Modems),
 }
 

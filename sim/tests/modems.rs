@@ -139,7 +139,7 @@ fn an_unplugged_modem_hangs_up_and_comes_back_under_its_link() {
     config.links = Some(folder.path().to_owned());
     let fleet = Fleet::start(config).unwrap();
     let link = folder.path().join("rnode0");
-    assert_eq!(fleet.paths(), [link.clone()]);
+    assert_eq!(fleet.paths(), std::slice::from_ref(&link));
     let port = Serial::open(&link);
     port.write(&SET_UP);
     port.read_until(&IS_ON);
@@ -287,6 +287,7 @@ fn the_program_prints_ports_and_does_what_its_input_says() {
         "error 0 1",
         "loss 0",
         "reach 0 2 on",
+        "place 0 0 -12.5",
         "unplug 1",
     ] {
         assert_eq!(program.ask(command), "ok", "{command}");

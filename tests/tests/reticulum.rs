@@ -152,11 +152,21 @@ fn an_announce_of_reticulum_crosses_two_virtual_rnodes() {
     // The announce of 167 bytes, the word, and one byte of header.
     assert_eq!(statistics[0].bytes_sent, 173);
 
+    // More than a frame holds: 417 bytes go in two, with a byte of header each.
+    let long = "x".repeat(250);
+    announcing.announce(&long);
+    assert_eq!(listening.wait_for("heard"), format!("{hash} {long}"));
+    let statistics = fleet.statistics().unwrap();
+    assert_eq!(
+        (statistics[0].frames_sent, statistics[0].bytes_sent),
+        (3, 173 + 419)
+    );
+
     // Out of reach: it is sent and nobody hears it. Back again, the next one arrives, and no more than that.
     fleet.command(modem::Command::Reach(0, 1, false)).unwrap();
     announcing.announce("second");
     eventually(DEADLINE, || match fleet.statistics().unwrap()[0].frames_sent {
-        2 => Ok(()),
+        4 => Ok(()),
         other => Err(format!("{other} frames")),
     });
     // Until the frame is over.
@@ -164,5 +174,5 @@ fn an_announce_of_reticulum_crosses_two_virtual_rnodes() {
     fleet.command(modem::Command::Reach(0, 1, true)).unwrap();
     announcing.announce("third");
     assert_eq!(listening.wait_for("heard"), format!("{hash} third"));
-    assert_eq!(fleet.statistics().unwrap()[1].frames_received, 2);
+    assert_eq!(fleet.statistics().unwrap()[1].frames_received, 4);
 }

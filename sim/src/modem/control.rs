@@ -23,6 +23,8 @@ pub enum Command {
     Loss(f64),
     /// `reach A B on|off`: whether two modems hear each other.
     Reach(usize, usize, bool),
+    /// `place N X Y`: puts a modem somewhere, in metres. Distance decides between those that have a place.
+    Place(usize, f32, f32),
     /// `stats`: what each modem sent and received.
     Statistics,
     /// `airings N`: each transmission of a modem.
@@ -32,7 +34,7 @@ pub enum Command {
 /// The line is no command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no command; there are unplug N, plug N, reset N, silent N, garbage N, error N CODE, lines N M0 M1, loss SHARE, reach A B on|off, stats, airings N and quit"
+    "{0:?} is no command; there are unplug N, plug N, reset N, silent N, garbage N, error N CODE, lines N M0 M1, loss SHARE, reach A B on|off, place N X Y, stats, airings N and quit"
 )]
 pub struct UnknownCommand(pub String);
 
@@ -47,6 +49,7 @@ impl Command {
             | Self::Garbage(modem)
             | Self::Error(modem, _)
             | Self::Lines(modem, ..)
+            | Self::Place(modem, ..)
             | Self::Airings(modem) => vec![modem],
             Self::Reach(one, other, _) => vec![one, other],
             Self::Loss(_) | Self::Statistics => Vec::new(),
@@ -71,6 +74,10 @@ impl Command {
             ["lines", modem, m0, m1] => Self::Lines(number(modem)?, level(m0)?, level(m1)?),
             ["loss", share] => Self::Loss(share.parse().ok().filter(|share| (0.0..=1.0).contains(share))?),
             ["reach", one, other, is_heard] => Self::Reach(number(one)?, number(other)?, level(is_heard)?),
+            ["place", modem, x_m, y_m] => {
+                let metres = |word: &str| word.parse().ok().filter(|metres: &f32| metres.is_finite());
+                Self::Place(number(modem)?, metres(x_m)?, metres(y_m)?)
+            }
             ["stats"] => Self::Statistics,
             ["airings", modem] => Self::Airings(number(modem)?),
             _ => return None,
@@ -102,9 +109,18 @@ mod tests {
         assert_eq!(parsed("lines 0 0 1"), Ok(Command::Lines(0, false, true)));
         assert_eq!(parsed(" loss  0.1 "), Ok(Command::Loss(0.1)));
         assert_eq!(parsed("reach 0 2 off"), Ok(Command::Reach(0, 2, false)));
+        assert_eq!(parsed("place 1 20 -3.5"), Ok(Command::Place(1, 20.0, -3.5)));
         assert_eq!(parsed("stats"), Ok(Command::Statistics));
         assert_eq!(parsed("airings 1"), Ok(Command::Airings(1)));
-        for wrong in ["", "unplug", "unplug x", "loss 1.5", "reach 0 1", "lines 0 2 0"] {
+        for wrong in [
+            "",
+            "place 0 inf 0",
+            "unplug",
+            "unplug x",
+            "loss 1.5",
+            "reach 0 1",
+            "lines 0 2 0",
+        ] {
             assert_eq!(parsed(wrong), Err(UnknownCommand(wrong.to_owned())));
         }
     }

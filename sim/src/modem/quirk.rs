@@ -37,6 +37,8 @@ pub enum Quirk {
     E22HalvedRssi,
     /// An E22 on which the two slowest air rates are 2.4 kbit/s as well.
     E22NewAirRates,
+    /// An E22-400T22S, for 410 to 493 MHz.
+    E22Band400,
     /// An E22 whose lines are wired: M0 and M1 are what the control side says, not guessed from the bytes.
     E22Wired,
     /// A RYLR896 instead of a RYLR998.
@@ -58,7 +60,7 @@ pub struct UnknownQuirk(pub String);
 
 impl Quirk {
     /// Every quirk, with its name and what it does.
-    pub const ALL: [(Self, &'static str, &'static str); 20] = [
+    pub const ALL: [(Self, &'static str, &'static str); 21] = [
         (
             Self::Chopped,
             "chopped",
@@ -120,6 +122,11 @@ impl Quirk {
             Self::E22NewAirRates,
             "e22-new-air-rates",
             "E22: air rates 0 and 1 are 2.4 kbit/s too",
+        ),
+        (
+            Self::E22Band400,
+            "e22-400",
+            "E22: an E22-400T22S, channels from 410.125 MHz",
         ),
         (
             Self::E22Wired,

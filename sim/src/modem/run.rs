@@ -319,6 +319,7 @@ impl Runner {
             Command::Reach(one, other, is_heard) => {
                 (self.ether.medium_mut()).set_reach(Station(one), Station(other), is_heard);
             }
+            Command::Place(modem, x_m, y_m) => self.ether.medium_mut().place(Station(modem), x_m, y_m),
             Command::Statistics => {
                 let stations = (0..self.ports.len()).map(Station);
                 let all = stations.map(|station| self.ether.medium().statistics(station).clone());

@@ -25,7 +25,7 @@ const SPEEDS: [u32; 8] = [1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_20
 const SUB_PACKET_LENS: [usize; 4] = [240, 128, 64, 32];
 const POWERS_DBM: [i8; 4] = [22, 17, 13, 10];
 /// Spreading factor and bandwidth in kHz that give about the air rate, slowest first. The maker does not say what it really is: these
-/// are the settings at coding rate 4/5 whose bit rate is next to 0.3, 1.2, 2.4, 4.8, 9.6, 19.2, 38.4 and 62.5 kbit/s and not above by more than a little.
+/// are settings at coding rate 4/5 whose bit rate is not above 0.3, 1.2, 2.4, 4.8, 9.6, 19.2, 38.4 and 62.5 kbit/s, and next to it.
 const AIR_RATES: [(u8, u32); 8] = [
     (12, 125),
     (12, 500),
@@ -39,6 +39,10 @@ const AIR_RATES: [(u8, u32); 8] = [
 /// The air rate of 2.4 kbit/s.
 const AIR_RATE_2400: usize = 2;
 
+/// Channel 0 of the two types of module. Channels are 1 MHz apart.
+const BASE_400_HZ: u32 = 410_125_000;
+const BASE_900_HZ: u32 = 850_125_000;
+
 /// Address FFFF: all of them.
 pub(super) const BROADCAST: u16 = 0xffff;
 
@@ -48,6 +52,8 @@ pub(super) struct Registers {
     now: [u8; LEN],
     kept: [u8; LEN],
     has_new_air_rates: bool,
+    /// The frequency of channel 0.
+    base_hz: u32,
 }
 
 impl Registers {
@@ -58,6 +64,11 @@ impl Registers {
             now: factory,
             kept: factory,
             has_new_air_rates: quirks.contains(&Quirk::E22NewAirRates),
+            base_hz: if quirks.contains(&Quirk::E22Band400) {
+                BASE_400_HZ
+            } else {
+                BASE_900_HZ
+            },
         }
     }
 
@@ -102,7 +113,7 @@ impl Registers {
         self.now[6] & 0x10 != 0
     }
 
-    /// The radio on a channel of the 900 MHz type.
+    /// The radio on a channel.
     pub(super) fn tuning(&self, channel: u8) -> Option<Tuning> {
         let mut rate = usize::from(self.now[3] & 0x07);
         if self.has_new_air_rates {
@@ -111,7 +122,7 @@ impl Registers {
         let (factor, khz) = AIR_RATES[rate];
         let [crypt_high, crypt_low] = [self.now[CRYPT], self.now[CRYPT + 1]];
         Some(Tuning {
-            frequency_hz: 850_125_000 + u32::from(channel) * 1_000_000,
+            frequency_hz: self.base_hz + u32::from(channel) * 1_000_000,
             network: u64::from_be_bytes([0xe2, 0x20, 0, 0, 0, self.now[2], crypt_high, crypt_low]),
             modulation: Modulation::new(SpreadingFactor::new(factor)?, khz * 1000, CodingRate::new(5)?),
         })
@@ -241,6 +252,8 @@ mod tests {
         assert!(registers.answers_rssi() && registers.appends_rssi());
         assert!(registers.is_fixed() && registers.listens_before_talk());
         assert_eq!(registers.tuning(0).unwrap().frequency_hz, 850_125_000);
+        let other = Registers::new(&[Quirk::E22Band400].into());
+        assert_eq!(other.tuning(23).unwrap().frequency_hz, 433_125_000);
     }
 
     #[test]

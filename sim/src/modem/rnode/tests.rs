@@ -14,8 +14,11 @@ fn bench(count: usize, quirks: &[Quirk]) -> Bench {
     Bench::new(ModemKind::Rnode, count, quirks)
 }
 
+/// A command and what follows it.
+type Words = (u8, &'static [u8]);
+
 /// SF8 at 125 kHz, 14 dBm, radio on.
-const SET_UP: [(u8, &[u8]); 6] = [
+const SET_UP: [Words; 6] = [
     (0x01, &[0x33, 0xbe, 0x27, 0xa0]),
     (0x02, &[0x00, 0x01, 0xe8, 0x48]),
     (0x03, &[14]),
@@ -52,7 +55,7 @@ fn frames(bytes: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn each_question_has_its_answer() {
-    let asked: [(u8, &[u8], &[(u8, &[u8])]); 30] = [
+    let asked: [(u8, &[u8], &[Words]); 30] = [
         (0x08, &[0x73], &[(0x08, &[0x46])]),
         (0x08, &[0x00], &[]),
         (0x50, &[0], &[(0x50, &[1, 86])]),
