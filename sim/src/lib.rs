@@ -3,10 +3,13 @@
 //!
 //! [`World`] holds the nodes and the queue of events; the same seed gives the same run. [`Node`] is one engine with
 //! its disk. [`laws`] says what must hold in the end.
+//!
+//! [`modem`] is apart from them: virtual modems on ptys, for the real program.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod air;
 pub mod laws;
+pub mod modem;
 mod node;
 mod world;
 
