@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use cairn_transports::lora::Region;
+use cairn_transports::lora::modem::ModemKind;
 use clap::{Args, Parser, Subcommand};
 
 /// A storage node for people who cannot count on a server, or on a network.
@@ -47,6 +49,9 @@ pub struct RunArguments {
     /// Neither look for nodes on the LAN nor be found there
     #[arg(long)]
     pub no_mdns: bool,
+    /// A LoRa radio on a serial port
+    #[command(flatten)]
+    pub lora: LoraArguments,
     /// How much the documents may take together, such as "10 GiB"
     #[arg(long, value_name = "SIZE")]
     pub quota: Option<String>,
@@ -56,6 +61,36 @@ pub struct RunArguments {
     /// What is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
+}
+
+/// A LoRa radio.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "LoRa radio")]
+pub struct LoraArguments {
+    /// The serial port of a LoRa modem, such as /dev/ttyUSB0
+    #[arg(long = "lora", value_name = "PORT")]
+    pub port: Option<String>,
+    /// What kind of modem it is: rnode
+    #[arg(long, value_name = "KIND", requires = "port")]
+    pub modem: Option<ModemKind>,
+    /// Whose rules hold: EU868, EU433, US915, AU915, AS923 or IN865. Told once, it is remembered
+    #[arg(long, requires = "port")]
+    pub region: Option<Region>,
+    /// The channel's middle. Default: one that the region allows
+    #[arg(long, value_name = "HZ", requires = "port")]
+    pub frequency: Option<u32>,
+    /// The spreading factor, 5 to 12: each step reaches further and takes twice as long. Default: 8
+    #[arg(long, value_name = "N", requires = "port")]
+    pub sf: Option<u8>,
+    /// The bandwidth. Default: 125000
+    #[arg(long, value_name = "HZ", requires = "port")]
+    pub bandwidth: Option<u32>,
+    /// The coding rate, 5 to 8 for 4/5 to 4/8. Default: 5
+    #[arg(long, value_name = "N", requires = "port")]
+    pub coding_rate: Option<u8>,
+    /// The power at the modem. Default: 14, or less where the region allows no more
+    #[arg(long, value_name = "DBM", requires = "port")]
+    pub tx_power: Option<u8>,
 }
 
 /// What to do.

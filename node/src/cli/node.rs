@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 use super::arguments::RunArguments;
 use super::commands::Failure;
 use crate::daemon::{
-    ConfigError, ConfigFile, Home, HomeError, Invite, Settings, SpaceFile, SystemClock, parse_size,
-    run_until_stopped,
+    ConfigError, ConfigFile, Home, HomeError, Invite, LoraSettings, Settings, SpaceFile, SystemClock,
+    parse_size, run_until_stopped,
 };
 
 /// The name under which a new folder's user is known, when nobody says.
@@ -103,6 +103,16 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         http: chosen_http.unwrap_or(Settings::DEFAULT_HTTP),
         http_any_port: chosen_http.is_none(),
         public_url: arguments.public_url.or(file.public_url),
+        lora: arguments.lora.port.map(|port| LoraSettings {
+            port,
+            modem: arguments.lora.modem,
+            region: arguments.lora.region,
+            frequency_hz: arguments.lora.frequency,
+            spreading_factor: arguments.lora.sf,
+            bandwidth_hz: arguments.lora.bandwidth,
+            coding_rate: arguments.lora.coding_rate,
+            tx_power_dbm: arguments.lora.tx_power,
+        }),
     };
     run_until_stopped(&settings).map_err(Failure::of)
 }
@@ -152,6 +162,9 @@ pub(super) fn join(home: &Path, code: &str, name: Option<String>) -> Result<(), 
         membership,
         addresses: invite.addresses.clone(),
     };
+    if let Some(key) = &invite.radio_key {
+        folder.set_radio_key(key).map_err(Failure::of)?;
+    }
     folder.set_space(&space).map_err(Failure::of)?;
     println!("{device}");
     eprintln!(

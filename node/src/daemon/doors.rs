@@ -18,6 +18,8 @@ use super::{LinkTable, SystemClock};
 use crate::api;
 use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
+use zeroize::Zeroizing;
+
 use crate::model::{KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime};
 use crate::space::records;
 use crate::store::{OpenStore, Store};
@@ -102,6 +104,7 @@ async fn run(
         http: address,
         document_len_max: settings.document_len_max,
         external: settings.external.clone(),
+        radio_key: running.home.radio_key()?,
     });
     let control = tokio::spawn(control::serve(
         running.node.clone(),
@@ -201,6 +204,7 @@ struct Surroundings {
     http: SocketAddr,
     document_len_max: u64,
     external: Vec<String>,
+    radio_key: Option<Zeroizing<[u8; 32]>>,
 }
 
 impl Surroundings {
@@ -269,7 +273,7 @@ impl Extras for Surroundings {
             addresses
         };
         let seed = random_seed().map_err(|error| failed(&error))?;
-        let (invite, grant) = Invite::issue(
+        let (mut invite, grant) = Invite::issue(
             self.running_node.user(),
             self.issuer(),
             &membership,
@@ -278,6 +282,7 @@ impl Extras for Surroundings {
             now,
             expires,
         );
+        invite.radio_key.clone_from(&self.radio_key);
         Ok((Command::Admit(grant), invite.encode()))
     }
 

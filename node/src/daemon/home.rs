@@ -186,6 +186,24 @@ impl Home {
         self.read_key("owner.key")
     }
 
+    /// The key that the members of the space share for radio frames; `None` if this node was never told. On the node where the space
+    /// began it follows from the owner's key.
+    pub fn radio_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>, HomeError> {
+        if let Some(key) = self.read_key("radio.key")? {
+            return Ok(Some(Zeroizing::new(*key.seed())));
+        }
+        Ok(self.owner_key()?.map(|owner| {
+            let mut hasher = blake3::Hasher::new_derive_key("cairn 1 radio key");
+            hasher.update(&owner.seed()[..]);
+            Zeroizing::new(*hasher.finalize().as_bytes())
+        }))
+    }
+
+    /// Keeps the key for radio frames that an invite told.
+    pub fn set_radio_key(&self, key: &[u8; 32]) -> Result<(), HomeError> {
+        self.write_key("radio.key", &KeyPair::from_seed(key))
+    }
+
     /// The space that this node holds; `None` in a new folder.
     pub fn space(&self) -> Result<Option<SpaceFile>, HomeError> {
         let path = self.file("space.cbor");
@@ -266,6 +284,11 @@ impl Home {
     fn write_key(&self, name: &str, key: &KeyPair) -> Result<(), HomeError> {
         let text = Zeroizing::new(data_encoding::HEXLOWER.encode(&key.seed()[..]));
         self.write_secret(name, text.as_bytes())
+    }
+
+    /// Writes a file whole or not at all, on disk when this returns.
+    pub(super) fn write_durably(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
+        self.write_secret(name, bytes)
     }
 
     /// Writes a file whole or not at all, readable by this user alone, on disk when this returns.

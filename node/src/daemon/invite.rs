@@ -62,12 +62,23 @@ pub struct Invite {
     pub addresses: Vec<String>,
     /// Until when it may be used.
     pub expires: WallTime,
+    /// The key that the members share for radio frames, if the inviting node knows it.
+    pub radio_key: Option<Zeroizing<[u8; 32]>>,
 }
 
-/// `[version, owner, user, seed, [grant, …], [address, …], expires]`
-type Wire = (u8, OwnerId, String, ByteBuf, Vec<ByteBuf>, Vec<String>, WallTime);
+/// `[version, owner, user, seed, [grant, …], [address, …], expires, radio key or null]`
+type Wire = (
+    u8,
+    OwnerId,
+    String,
+    ByteBuf,
+    Vec<ByteBuf>,
+    Vec<String>,
+    WallTime,
+    Option<ByteBuf>,
+);
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl Invite {
     /// Makes an invite. `issuer` is the owner's key, or that of a device whose grants are in `membership` and may
@@ -103,6 +114,7 @@ impl Invite {
             grants,
             addresses,
             expires,
+            radio_key: None,
         };
         (invite, grant)
     }
@@ -120,6 +132,7 @@ impl Invite {
                 .collect(),
             self.addresses.clone(),
             self.expires,
+            self.radio_key.as_ref().map(|key| ByteBuf::from(key.to_vec())),
         );
         let mut bytes = codec::encode(&wire);
         let check = check(&bytes);
@@ -146,10 +159,16 @@ impl Invite {
         if let Some(version) = bytes.get(1).filter(|version| **version != VERSION) {
             return Err(InviteError::UnknownVersion(*version));
         }
-        let (_, owner, user, seed, grants, addresses, expires): Wire =
+        let (_, owner, user, seed, grants, addresses, expires, radio_key): Wire =
             codec::decode(bytes, CODE_LEN_MAX).map_err(|_| InviteError::Damaged)?;
         check_user(&user).map_err(|_| InviteError::BadUser)?;
         let seed = Zeroizing::new(<[u8; 32]>::try_from(&seed[..]).map_err(|_| InviteError::Damaged)?);
+        let radio_key = match radio_key {
+            Some(key) => Some(Zeroizing::new(
+                <[u8; 32]>::try_from(&key[..]).map_err(|_| InviteError::Damaged)?,
+            )),
+            None => None,
+        };
         let fits = grants.len() <= GRANTS_MAX
             && addresses.len() <= ADDRESSES_MAX
             && addresses.iter().all(|address| address.len() <= ADDRESS_LEN_MAX)
@@ -169,6 +188,7 @@ impl Invite {
             grants,
             addresses,
             expires,
+            radio_key,
         })
     }
 

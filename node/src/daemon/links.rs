@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cairn_transports::lora::RadioCommand;
 use cairn_transports::{FrameSender, Lane, Link, PeerKey, SendError, Transport, TransportEvent};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::chunk_worker::{Expected, Job};
 use super::engine_thread::{Input, Inputs, Outside, Up};
+use super::radio;
 use super::register::Register;
 use crate::mesh::{
-    Action, ErrorCode, Event, LinkId, LinkProfile, Message, Report, StorageError, carried_chunk, chunk_frame,
+    Action, Broadcast, ErrorCode, Event, LinkId, LinkProfile, Message, Report, StorageError, carried_chunk,
+    chunk_frame, radio_chunk,
 };
 use crate::model::{Hash, NodeId};
 use crate::space::records::OwnWriter;
@@ -70,6 +73,14 @@ impl LinkTable {
             ..info.clone()
         };
         self.lock().links.values().map(measured).collect()
+    }
+
+    /// A number for a link of its own kind.
+    pub(super) fn reserve(&self) -> LinkId {
+        let mut table = self.lock();
+        let id = LinkId(table.next);
+        table.next += 1;
+        id
     }
 
     /// The addresses that this node listens on, with their real ports.
@@ -218,6 +229,7 @@ pub(super) struct Hands {
     pub(super) transports: Vec<Arc<dyn Transport>>,
     pub(super) register: Register,
     pub(super) links: BTreeMap<LinkId, (PeerKey, FrameSender, mpsc::Sender<Hash>)>,
+    pub(super) radios: BTreeMap<LinkId, mpsc::Sender<RadioCommand>>,
     pub(super) serving: Arc<Semaphore>,
     /// What was refused, and is logged.
     pub(super) refusals: BTreeSet<(NodeId, String)>,
@@ -264,6 +276,61 @@ impl Hands {
                 }
             } else {
                 let _ = sender.send(Lane::Control, Bytes::from(request)).await;
+            }
+        });
+    }
+
+    fn tell_radio(&self, radio: LinkId, command: RadioCommand) {
+        if let Some(commands) = self.radios.get(&radio)
+            && commands.try_send(command).is_err()
+        {
+            // The protocol finds out what was not said.
+            tracing::debug!(?radio, "the radio is busy: a message was dropped");
+        }
+    }
+
+    /// Sends a chunk to the neighbours.
+    fn serve_by_radio(&self, radio: LinkId, chunk: Hash) {
+        let Some(commands) = self.radios.get(&radio).cloned() else {
+            return;
+        };
+        let (chunks, inputs) = (self.chunks.clone(), self.inputs.clone());
+        self.runtime.spawn(async move {
+            let read =
+                tokio::task::spawn_blocking(move || chunks.read(&chunk).map(|bytes| radio_chunk(&bytes)));
+            match read.await {
+                Ok(Ok(message)) => {
+                    let name = [chunk.0[0], chunk.0[1], chunk.0[2], chunk.0[3]];
+                    let broadcast = Broadcast {
+                        radio,
+                        slot: radio::chunk_slot(name),
+                        lane: crate::mesh::Lane::Bulk,
+                        name,
+                        message,
+                    };
+                    let _ = commands.send(radio::on_air(broadcast)).await;
+                }
+                _ => {
+                    let _ = inputs.send(Input::Event(Event::ChunkLost { chunk }));
+                    let _ = inputs.send(Input::Event(Event::RadioReady { radio }));
+                }
+            }
+        });
+    }
+
+    /// Uses a chunk file that is still here from an entry that went.
+    fn take_for_radio(&self, radio: LinkId, chunk: Hash) {
+        if !self.chunks.contains(&chunk).unwrap_or(false) {
+            return;
+        }
+        let (chunks, expected, jobs) = (self.chunks.clone(), self.expected.clone(), self.jobs.clone());
+        self.runtime.spawn(async move {
+            let read = tokio::task::spawn_blocking(move || chunks.read(&chunk));
+            if let Ok(Ok(bytes)) = read.await
+                && expected.take(radio, chunk, bytes.len())
+            {
+                let frame = Bytes::from(chunk_frame(&chunk, &bytes));
+                let _ = jobs.send(Job::Store { link: radio, frame }).await;
             }
         });
     }
@@ -315,11 +382,17 @@ impl Outside for Hands {
                 frame,
             } => {
                 self.expected.add(link, chunk, len);
-                if self.chunks.contains(&chunk).unwrap_or(false) {
+                if self.radios.contains_key(&link) {
+                    // The request goes by itself.
+                    self.take_for_radio(link, chunk);
+                } else if self.chunks.contains(&chunk).unwrap_or(false) {
                     self.take_from_disk(link, chunk, frame);
                 } else {
                     self.send(link, crate::mesh::Lane::Control, frame);
                 }
+            }
+            Action::Serve { link, chunk } if self.radios.contains_key(&link) => {
+                self.serve_by_radio(link, chunk)
             }
             Action::Serve { link, chunk } => {
                 if let Some((_, _, requests)) = self.links.get(&link)
@@ -355,8 +428,13 @@ impl Outside for Hands {
                 }
             }
             Action::Report(report) => self.report(&report),
-            // No radio is attached yet, so the engine says nothing to one.
-            Action::Broadcast(_) | Action::Listen { .. } | Action::Reply { .. } => {}
+            Action::Broadcast(broadcast) => self.tell_radio(broadcast.radio, radio::on_air(broadcast)),
+            Action::Listen {
+                radio,
+                senders,
+                chunks,
+            } => self.tell_radio(radio, radio::interest(senders, chunks)),
+            Action::Reply { .. } => {}
         }
         self.links.retain(|_, (_, sender, _)| !sender.is_closed());
     }

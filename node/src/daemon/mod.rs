@@ -14,6 +14,7 @@ mod home;
 mod invite;
 mod links;
 mod node;
+mod radio;
 mod register;
 mod repair;
 mod run;
@@ -30,6 +31,7 @@ pub use home::{Home, HomeError, SpaceFile, random_seed};
 pub use invite::{Invite, InviteError};
 pub use links::{LinkInfo, LinkTable};
 pub use node::{Node, NodeError};
+pub use radio::{LoraError, LoraSettings};
 pub use register::Register;
 pub use run::{RunError, Running, Settings, start};
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::chunk_worker::{self, Expected};
 use super::engine_thread::{self, Input, Inputs};
 use super::home::{Home, HomeError, random_seed};
 use super::links::{Hands, LinkTable, Reader};
+use super::radio::{self, LoraError, LoraSettings};
 use super::register::Register;
 use super::transports::{self, TransportsError};
 use super::{Node, SystemClock, repair};
@@ -62,6 +63,8 @@ pub struct Settings {
     pub http_any_port: bool,
     /// Where programs reach the HTTP door, if a proxy stands before it: `https://HOST`.
     pub public_url: Option<String>,
+    /// A LoRa radio, if there is one.
+    pub lora: Option<LoraSettings>,
 }
 
 impl Settings {
@@ -104,6 +107,9 @@ pub enum RunError {
     /// The transports.
     #[error(transparent)]
     Transports(#[from] TransportsError),
+    /// The radio.
+    #[error(transparent)]
+    Lora(#[from] LoraError),
     /// A socket, thread or signal that the system refused.
     #[error("{what}: {error}")]
     System {
@@ -187,6 +193,17 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     let others = members.into_iter().filter(|member| *member != device.node_id());
     transports::keep_in_touch(&transports, others);
     let links = LinkTable::default();
+    let mut radios = std::collections::BTreeMap::new();
+    if let Some(lora) = &settings.lora {
+        let started = radio::start(lora, &home, device.node_id(), clock.now().wall)?;
+        let radio = links.reserve();
+        let profile = started.profile;
+        // The engine thread takes it up first of all.
+        let _ = inputs.send(Input::Event(Event::RadioUp { radio, profile }));
+        radios.insert(radio, started.commands);
+        let (inputs, expected, jobs) = (inputs.clone(), expected.clone(), jobs.clone());
+        tokio::spawn(radio::read(radio, started.events, inputs, expected, jobs));
+    }
     let reader = Reader {
         announcements: Reader::room_for_announcements(),
         table: links.clone(),
@@ -204,6 +221,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         transports: transports.clone(),
         register,
         links: std::collections::BTreeMap::new(),
+        radios,
         serving: Hands::serving(),
         refusals: std::collections::BTreeSet::new(),
     };

@@ -25,6 +25,7 @@ fn settings(home: &Path, peers: Vec<String>) -> Settings {
         http: ([127, 0, 0, 1], 0).into(),
         http_any_port: true,
         public_url: None,
+        lora: None,
     }
 }
 

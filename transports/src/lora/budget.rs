@@ -297,6 +297,11 @@ impl Budget {
         }
     }
 
+    /// The last record did not become durable: what it would have covered is not.
+    pub const fn uncover(&mut self) {
+        self.covered_us = 0;
+    }
+
     /// Used and allowed airtime in the window that has least left, in microseconds; `None` where nothing is limited.
     pub fn used_us(&mut self, now: Instant) -> Option<(u64, u64)> {
         for window in &mut self.windows {

@@ -16,7 +16,11 @@ mod layout;
 pub mod modem;
 mod modulation;
 mod outgoing;
+#[cfg(feature = "lora")]
+mod port;
 mod queue;
+#[cfg(feature = "lora")]
+mod radio;
 mod region;
 mod seal;
 mod senders;
@@ -30,6 +34,8 @@ pub use incoming::REASSEMBLY_BYTES_MAX;
 pub use layout::OBJECT_LEN_MAX;
 pub use modulation::{CodingRate, LowDataRate, Modulation, SpreadingFactor};
 pub use queue::Slot;
+#[cfg(feature = "lora")]
+pub use radio::{Radio, RadioCommand, RadioConfig, RadioEvent, RecordSink};
 pub use region::{AirtimeLimit, Region, RegionError, SubBand};
 pub use seal::{SpaceKey, TAG_LEN};
 pub use station::{Broadcast, Ending, Interest, Station, StationConfig, StationCounts, StationOutput};

@@ -101,10 +101,6 @@ impl Outgoing {
         self.transfer
     }
 
-    pub(super) const fn audience(&self) -> usize {
-        self.audience
-    }
-
     pub(super) fn has_more(&self) -> bool {
         !self.plan.is_empty()
     }
@@ -175,11 +171,6 @@ impl Outgoing {
         if usize::from(status.block) < self.layout.blocks() {
             self.answers.insert(from, status);
         }
-    }
-
-    /// Whether somebody asks for more.
-    pub(super) fn is_asked(&self) -> bool {
-        self.answers.values().any(|status| status.needed > 0)
     }
 
     /// The time for answers is over.

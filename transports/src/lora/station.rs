@@ -248,6 +248,9 @@ impl Station {
     /// The modem is gone. Nothing that waits is lost.
     pub fn modem_down(&mut self, now: Instant) {
         self.up = false;
+        if std::mem::take(&mut self.awaits_record) {
+            self.budget.uncover();
+        }
         self.sent(now, false);
     }
 

@@ -1,4 +1,6 @@
-//! Settings that a modem cannot have.
+//! Settings of a modem, and those that it cannot have.
+
+use super::{Driver, ModemKind, RnodeConfig, RnodeDriver, RnodeTiming, Timing};
 
 /// Why a modem cannot be set so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +24,51 @@ impl ConfigError {
             parameter,
             found: found.to_string(),
             allowed,
+        }
+    }
+}
+
+/// How a modem is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModemSettings {
+    /// An RNode.
+    Rnode(RnodeConfig),
+}
+
+impl ModemSettings {
+    /// Which kind of modem it is.
+    pub const fn kind(&self) -> ModemKind {
+        match self {
+            Self::Rnode(_) => ModemKind::Rnode,
+        }
+    }
+
+    /// Says what this modem cannot do.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::Rnode(config) => config.check(),
+        }
+    }
+
+    /// The channel's middle and width, in Hz.
+    pub const fn channel_hz(&self) -> (u32, u32) {
+        match self {
+            Self::Rnode(config) => (config.frequency_hz, config.bandwidth_hz),
+        }
+    }
+
+    /// Speaks with it on a port that is about to be opened.
+    pub fn driver(&self) -> Box<dyn Driver> {
+        match self {
+            Self::Rnode(config) => Box::new(RnodeDriver::new(*config)),
+        }
+    }
+
+    /// How long its frames are and take.
+    pub fn timing(&self) -> Box<dyn Timing> {
+        match self {
+            Self::Rnode(config) => Box::new(RnodeTiming::new(config)),
         }
     }
 }

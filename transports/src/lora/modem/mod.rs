@@ -12,7 +12,7 @@ mod rnode;
 use std::fmt;
 use std::str::FromStr;
 
-pub use config::ConfigError;
+pub use config::{ConfigError, ModemSettings};
 pub use rnode::{RNODE_SPEED_BPS, RnodeConfig, RnodeDriver, RnodeTiming};
 
 use super::{AirtimeError, Instant};

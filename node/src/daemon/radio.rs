@@ -1,0 +1,389 @@
+//! A LoRa radio as one of the node's links: settings that keep within the law, and the way between it and the engine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::sync::Arc;
+
+use cairn_transports::PeerKey;
+use cairn_transports::lora::modem::{ConfigError, ModemKind, ModemSettings, RnodeConfig};
+use cairn_transports::lora::{
+    Broadcast as OnAir, BudgetRecord, CodingRate, Interest, MESSAGE_OVERHEAD, Radio, RadioCommand,
+    RadioConfig, RadioEvent, Region, RegionError, SpaceKey, SpreadingFactor, SubBand,
+};
+use tokio::sync::mpsc;
+
+use super::chunk_worker::{Expected, Job};
+use super::engine_thread::{Input, Inputs};
+use super::home::{Home, HomeError, random_seed};
+use crate::mesh::{Broadcast, Event, Lane, LinkId, RadioProfile, chunk_frame, radio_carried_chunk};
+use crate::model::{NodeId, WallTime};
+
+/// The record of used airtime, in the node's folder.
+const RECORD_FILE: &str = "airtime.record";
+/// The region that was told once.
+const REGION_FILE: &str = "region";
+/// An antenna's gain over an isotropic one, in dB: what a plain dipole has.
+const ANTENNA_DB: f32 = 2.15;
+/// The power that is used if nobody says which, in dBm.
+const TX_POWER_DBM: u8 = 14;
+
+/// How a radio is to be used, as far as somebody said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoraSettings {
+    /// The serial port.
+    pub port: String,
+    /// Which kind of modem is there.
+    pub modem: Option<ModemKind>,
+    /// Whose rules hold. Told once, it is remembered.
+    pub region: Option<Region>,
+    /// In Hz.
+    pub frequency_hz: Option<u32>,
+    /// 5 to 12.
+    pub spreading_factor: Option<u8>,
+    /// In Hz.
+    pub bandwidth_hz: Option<u32>,
+    /// 5 to 8, for 4/5 to 4/8.
+    pub coding_rate: Option<u8>,
+    /// In dBm, at the modem.
+    pub tx_power_dbm: Option<u8>,
+}
+
+/// Why a radio cannot be used so.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoraError {
+    /// Nobody said where the radio is.
+    #[error(
+        "say once where this radio is used, so that it keeps to the law: add --region with one of EU868, EU433, US915, AU915, AS923, IN865"
+    )]
+    NoRegion,
+    /// The rules of the region.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    /// Too strong.
+    #[error("{found} dBm with a plain antenna is more than {region} allows there: at most {allowed} dBm")]
+    TooStrong {
+        /// As asked for.
+        found: u8,
+        /// Most, at the modem.
+        allowed: u8,
+        /// Whose rules.
+        region: Region,
+    },
+    /// The modem's limits.
+    #[error(transparent)]
+    Modem(#[from] ConfigError),
+    /// A number that means nothing.
+    #[error("{parameter} {found} is none: use {allowed}")]
+    BadNumber {
+        /// The option.
+        parameter: &'static str,
+        /// As given.
+        found: u8,
+        /// What would do.
+        allowed: &'static str,
+    },
+    /// No driver for it in this program.
+    #[error("this program cannot use a modem of the kind {0} yet: use an RNode")]
+    NoDriver(ModemKind),
+    /// This node joined by an invite of a program that knew no radios.
+    #[error(
+        "this node has no key for radio frames: join again, with a new invite from a node of this version"
+    )]
+    NoKey,
+    /// The folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+/// A radio's settings, complete and lawful.
+struct Lawful {
+    region: Region,
+    band: &'static SubBand,
+    modem: ModemSettings,
+}
+
+impl LoraSettings {
+    fn lawful(&self, home: &Home) -> Result<Lawful, LoraError> {
+        let remembered = || {
+            let text = fs::read_to_string(home.file(REGION_FILE)).ok()?;
+            text.trim().parse().ok()
+        };
+        let region = self.region.or_else(remembered).ok_or(LoraError::NoRegion)?;
+        let frequency_hz = self.frequency_hz.unwrap_or(region.default_frequency_hz());
+        let bandwidth_hz = self.bandwidth_hz.unwrap_or(125_000);
+        let band = region.sub_band(frequency_hz, bandwidth_hz)?;
+        let allowed = (band.eirp_dbm - ANTENNA_DB).max(0.0).floor() as u8;
+        let tx_power_dbm = self.tx_power_dbm.unwrap_or(TX_POWER_DBM.min(allowed));
+        if tx_power_dbm > allowed {
+            return Err(LoraError::TooStrong {
+                found: tx_power_dbm,
+                allowed,
+                region,
+            });
+        }
+        let factor = self.spreading_factor.unwrap_or(8);
+        let rate = self.coding_rate.unwrap_or(5);
+        let spreading_factor = SpreadingFactor::new(factor).ok_or(LoraError::BadNumber {
+            parameter: "--sf",
+            found: factor,
+            allowed: "5 to 12",
+        })?;
+        let coding_rate = CodingRate::new(rate).ok_or(LoraError::BadNumber {
+            parameter: "--coding-rate",
+            found: rate,
+            allowed: "5 to 8, for 4/5 to 4/8",
+        })?;
+        let modem = match self.modem.unwrap_or(ModemKind::Rnode) {
+            ModemKind::Rnode => ModemSettings::Rnode(RnodeConfig {
+                frequency_hz,
+                bandwidth_hz,
+                spreading_factor,
+                coding_rate,
+                tx_power_dbm,
+            }),
+            other => return Err(LoraError::NoDriver(other)),
+        };
+        modem.check()?;
+        Ok(Lawful { region, band, modem })
+    }
+}
+
+/// This boot of the machine, and how long it has lasted, in microseconds.
+fn boot() -> ([u8; 16], u64) {
+    let mut boot = [0; 16];
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    if let Ok(bytes) = data_encoding::HEXLOWER_PERMISSIVE.decode(&digits) {
+        for (to, from) in boot.iter_mut().zip(bytes) {
+            *to = from;
+        }
+    }
+    let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let micros = since.tv_sec.unsigned_abs() * 1_000_000 + since.tv_nsec.unsigned_abs() / 1000;
+    (boot, micros)
+}
+
+/// A radio that was started, on its way to the engine.
+pub(super) struct Started {
+    pub(super) commands: mpsc::Sender<RadioCommand>,
+    pub(super) profile: RadioProfile,
+    pub(super) events: mpsc::Receiver<RadioEvent>,
+}
+
+/// Starts the radio.
+pub(super) fn start(
+    settings: &LoraSettings,
+    home: &Arc<Home>,
+    node: NodeId,
+    now: WallTime,
+) -> Result<Started, LoraError> {
+    let lawful = settings.lawful(home)?;
+    let key = home.radio_key()?.ok_or(LoraError::NoKey)?;
+    let (boot, since_boot_us) = boot();
+    let record = match fs::read(home.file(RECORD_FILE)) {
+        Ok(bytes) => Some(bytes),
+        // A record that was there once and is gone counts as damaged: all airtime as used.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !home.file(REGION_FILE).exists() => {
+            home.write_durably(RECORD_FILE, &BudgetRecord::default().encode())?;
+            None
+        }
+        Err(_) => Some(Vec::new()),
+    };
+    home.write_durably(REGION_FILE, lawful.region.name().as_bytes())?;
+    let seed = random_seed()?;
+    let low = u64::from(u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]]));
+    let folder = home.clone();
+    let timing = lawful.modem.timing();
+    let frame_len_max = timing.frame_len_max();
+    let profile = RadioProfile {
+        frame_len_max: frame_len_max - MESSAGE_OVERHEAD,
+        frame_airtime_us: timing.airtime_us(frame_len_max).unwrap_or(1_000_000),
+        share_permille: (lawful.band.share() * 1000.0) as u32,
+    };
+    let (frequency_hz, bandwidth_hz) = lawful.modem.channel_hz();
+    tracing::info!(
+        port = settings.port,
+        modem = %lawful.modem.kind(),
+        region = %lawful.region,
+        frequency_hz,
+        bandwidth_hz,
+        "radio: at most {} of 1000 s may be spent sending",
+        profile.share_permille
+    );
+    let radio = Radio::start(RadioConfig {
+        port: settings.port.clone(),
+        modem: lawful.modem,
+        band: lawful.band,
+        node: PeerKey(node.0),
+        keys: vec![SpaceKey::new(0, *key)],
+        generation: (now.0 / 1000) << 32 | low,
+        record,
+        boot,
+        since_boot_us,
+        sink: Arc::new(move |record: &BudgetRecord| {
+            folder
+                .write_durably(RECORD_FILE, &record.encode())
+                .map_err(io::Error::other)
+        }),
+        seed: *blake3::hash(&seed[..]).as_bytes(),
+    });
+    Ok(Started {
+        commands: radio.commands,
+        profile,
+        events: radio.events,
+    })
+}
+
+/// Hands what a radio tells to the engine, until it ends.
+pub(super) async fn read(
+    radio: LinkId,
+    mut events: mpsc::Receiver<RadioEvent>,
+    inputs: Inputs,
+    expected: Expected,
+    jobs: mpsc::Sender<Job>,
+) {
+    while let Some(event) = events.recv().await {
+        let event = match event {
+            RadioEvent::Online(identity) => {
+                tracing::info!(modem = identity.description, "the radio is on air");
+                continue;
+            }
+            RadioEvent::Offline { reason, retry_in } => {
+                tracing::warn!(%reason, ?retry_in, "the radio cannot be used now");
+                continue;
+            }
+            RadioEvent::Notice(text) => {
+                tracing::info!(%text, "radio");
+                continue;
+            }
+            RadioEvent::Message { from, bytes } => match radio_carried_chunk(&bytes) {
+                Some((chunk, bytes)) => {
+                    if expected.take(radio, chunk, bytes.len()) {
+                        let frame = chunk_frame(&chunk, &bytes).into();
+                        let _ = jobs.send(Job::Store { link: radio, frame }).await;
+                    }
+                    continue;
+                }
+                None => Event::RadioMessage {
+                    radio,
+                    from: NodeId(from.0),
+                    message: bytes,
+                },
+            },
+            RadioEvent::Heard {
+                from,
+                rssi_dbm,
+                snr_db,
+            } => {
+                tracing::debug!(peer = %NodeId(from.0), ?rssi_dbm, ?snr_db, "heard by radio");
+                continue;
+            }
+            RadioEvent::Ended { slot, ending } => {
+                tracing::debug!(slot, ?ending, "radio");
+                continue;
+            }
+            RadioEvent::Counts {
+                counts,
+                airtime_used_us,
+            } => {
+                tracing::debug!(?counts, ?airtime_used_us, "radio");
+                continue;
+            }
+            RadioEvent::Ready => Event::RadioReady { radio },
+        };
+        if inputs.send(Input::Event(event)).is_err() {
+            return;
+        }
+    }
+}
+
+/// The engine's message, for the radio.
+pub(super) fn on_air(broadcast: Broadcast) -> RadioCommand {
+    let lane = match broadcast.lane {
+        Lane::Control => cairn_transports::Lane::Control,
+        Lane::Entries => cairn_transports::Lane::Entries,
+        Lane::Small => cairn_transports::Lane::Small,
+        Lane::Bulk => cairn_transports::Lane::Bulk,
+    };
+    RadioCommand::Broadcast(OnAir {
+        slot: broadcast.slot,
+        lane,
+        name: broadcast.name,
+        bytes: broadcast.message,
+        audience: 1,
+    })
+}
+
+/// What the engine wants to hear, for the radio.
+pub(super) fn interest(senders: BTreeSet<NodeId>, chunks: BTreeSet<[u8; 4]>) -> RadioCommand {
+    RadioCommand::Interest(Interest {
+        senders: senders.into_iter().map(|sender| PeerKey(sender.0)).collect(),
+        objects: chunks,
+    })
+}
+
+/// The slot of a chunk that is sent.
+pub(super) fn chunk_slot(name: [u8; 4]) -> u64 {
+    1 << 63 | u64::from(u32::from_be_bytes(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> LoraSettings {
+        LoraSettings {
+            port: "/dev/null".into(),
+            modem: None,
+            region: Some(Region::Eu868),
+            frequency_hz: None,
+            spreading_factor: None,
+            bandwidth_hz: None,
+            coding_rate: None,
+            tx_power_dbm: None,
+        }
+    }
+
+    #[test]
+    fn the_law_is_kept_whatever_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        assert!(settings().lawful(&home).is_ok());
+        let said = |settings: LoraSettings| settings.lawful(&home).err().unwrap().to_string();
+        let nowhere = LoraSettings {
+            region: None,
+            ..settings()
+        };
+        assert!(said(nowhere).contains("--region"));
+        let outside = LoraSettings {
+            frequency_hz: Some(868_650_000),
+            ..settings()
+        };
+        assert!(said(outside).contains("no sub-band"));
+        let strong = LoraSettings {
+            frequency_hz: Some(868_100_000),
+            tx_power_dbm: Some(20),
+            ..settings()
+        };
+        assert!(said(strong).contains("at most 14 dBm"));
+        let slow = LoraSettings {
+            spreading_factor: Some(13),
+            ..settings()
+        };
+        assert!(said(slow).contains("5 to 12"));
+    }
+
+    #[test]
+    fn the_region_is_asked_for_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        fs::write(home.file(REGION_FILE), "US915\n").unwrap();
+        let remembered = LoraSettings {
+            region: None,
+            ..settings()
+        };
+        assert_eq!(remembered.lawful(&home).unwrap().region, Region::Us915);
+    }
+}
