@@ -17,8 +17,10 @@ use crate::store::Store;
 
 /// Chunks that wait to be sent, at most.
 const SERVE_MAX: usize = 32;
-/// Statements are listed at most so often.
-const LIST_PAUSE: Duration = Duration::from_secs(60);
+/// Statements are listed at most so often, in frames.
+const LIST_PAUSE_FRAMES: u64 = 30;
+/// Nodes that know other members than this one does, at most.
+const STRANGERS_MAX: usize = 64;
 
 impl<S: Store> Engine<S> {
     pub(in crate::mesh) fn radio_up(&mut self, now: Now, radio: LinkId, profile: RadioProfile) {
@@ -106,10 +108,18 @@ impl<S: Store> Engine<S> {
             return Ok(());
         };
         if beacon.membership != own_membership && here.list.is_none() {
-            let earliest = here.listed.map_or(now.instant, |last| last.after(LIST_PAUSE));
+            let earliest = here
+                .listed
+                .map_or(now.instant, |last| last.after(here.frames(LIST_PAUSE_FRAMES)));
             here.list = Some(earliest.max(now.instant.after(here.frames(1) + jitter)));
         }
+        if beacon.membership == own_membership {
+            here.strangers.remove(&from);
+        } else if here.strangers.len() < STRANGERS_MAX {
+            here.strangers.insert(from);
+        }
         if !member {
+            self.listen(radio);
             return Ok(());
         }
         let settles = here.frames(2);
@@ -332,7 +342,7 @@ impl<S: Store> Engine<S> {
             let lacking = theirs.difference(&own).next().is_some();
             let listed = here
                 .listed
-                .is_some_and(|last| now.instant < last.after(LIST_PAUSE));
+                .is_some_and(|last| now.instant < last.after(here.frames(LIST_PAUSE_FRAMES)));
             if lacking && !listed && here.list.is_none() {
                 here.list = Some(now.instant.after(here.frames(1) + jitter));
             } else if !lacking {
@@ -386,6 +396,7 @@ impl<S: Store> Engine<S> {
             .iter()
             .filter(|(_, neighbour)| neighbour.ahead || !neighbour.known)
             .map(|(node, _)| *node)
+            .chain(here.strangers.iter().copied())
             .collect();
         let chunks = here
             .wanted

@@ -105,6 +105,8 @@ pub(super) struct Radio {
     /// When to list the statements that are known.
     pub(super) list: Option<Instant>,
     pub(super) listed: Option<Instant>,
+    /// Those who know other statements than this node does.
+    pub(super) strangers: BTreeSet<NodeId>,
     /// Statements that somebody lacks.
     pub(super) statements: BTreeSet<StatementRef>,
     /// Chunks to be sent, and from when on: others may ask for them as well.
@@ -130,6 +132,7 @@ impl Radio {
             told: None,
             list: None,
             listed: None,
+            strangers: BTreeSet::new(),
             statements: BTreeSet::new(),
             serve: VecDeque::new(),
             wanted: BTreeMap::new(),

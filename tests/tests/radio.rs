@@ -1,0 +1,146 @@
+//! Nodes that have nothing but a LoRa radio: the real program, its real drivers, and virtual modems on ptys.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use cairn_sim::modem::{Command, Fleet, FleetConfig};
+use cairn_tests::{Daemon, Random, cairn, eventually};
+use cairn_transports::lora::modem::ModemKind;
+use serde_json::Value;
+
+const DEADLINE: Duration = Duration::from_secs(180);
+
+/// Nodes of one owner, each with a modem and no other link.
+struct Valley {
+    nodes: Vec<Daemon>,
+    modems: Fleet,
+    folder: tempfile::TempDir,
+}
+
+impl Valley {
+    fn new(count: usize, loss: f64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = FleetConfig {
+            seed: 7,
+            loss,
+            links: Some(folder.path().to_owned()),
+            ..FleetConfig::new(ModemKind::Rnode, count)
+        };
+        let modems = Fleet::start(config).unwrap();
+        let mut valley = Self {
+            nodes: Vec::new(),
+            modems,
+            folder,
+        };
+        for index in 0..count {
+            let home = valley.folder.path().join(format!("node{index}"));
+            if let Some(first) = valley.nodes.first() {
+                // An address where nobody is: the radio is the only way.
+                let code = cairn(&first.home, &["invite", "--address", "tcp://127.0.0.1:1"]);
+                cairn(&home, &["join", code.trim()]);
+            }
+            let node = valley.start(index);
+            valley.nodes.push(node);
+        }
+        valley
+    }
+
+    fn start(&self, index: usize) -> Daemon {
+        let port = self.modems.paths()[index].to_str().unwrap();
+        // Where nothing limits the airtime, and as fast as it goes: the test waits for real time.
+        let args = [
+            "--lora", port, "--modem", "rnode", "--region", "IN865", "--sf", "7",
+        ];
+        let home = self.folder.path().join(format!("node{index}"));
+        Daemon::start(&home, &args)
+    }
+
+    fn put(&self, node: usize, name: &str, bytes: &[u8]) {
+        let file = self.folder.path().join("file");
+        std::fs::write(&file, bytes).unwrap();
+        let path = format!("/private/notes/{name}");
+        cairn(&self.nodes[node].home, &["put", file.to_str().unwrap(), &path]);
+    }
+
+    /// Waits until all nodes hold the same, payloads included.
+    fn in_step(&self) {
+        eventually(DEADLINE, || {
+            let all: Vec<Value> = self.nodes.iter().map(Daemon::status).collect();
+            let same = |key: &str| all.iter().all(|status| status[key] == all[0][key]);
+            let complete = all.iter().all(|status| status["incomplete"] == 0);
+            if same("clock_digest") && same("documents") && same("bytes") && complete {
+                return Ok(());
+            }
+            // Each question is a process: asked too often they take the nodes' time.
+            std::thread::sleep(Duration::from_millis(500));
+            Err(all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        });
+    }
+
+    fn holds(&self, name: &str, bytes: &[u8]) {
+        let path = format!("/private/notes/{name}");
+        for node in &self.nodes {
+            let file = self.folder.path().join("got");
+            cairn(&node.home, &["get", &path, file.to_str().unwrap()]);
+            assert!(std::fs::read(&file).unwrap() == bytes, "{path} differs");
+        }
+    }
+}
+
+#[test]
+fn three_rnodes_keep_a_space_in_step_with_loss() {
+    let valley = Valley::new(3, 0.1);
+    valley.put(0, "a", b"from the first");
+    valley.put(1, "b", b"from the second");
+    valley.in_step();
+    let long = Random(1).bytes(3000);
+    valley.put(2, "long", &long);
+    valley.put(0, "a", b"written again");
+    cairn(&valley.nodes[1].home, &["rm", "/private/notes/b"]);
+    valley.in_step();
+    valley.holds("long", &long);
+    valley.holds("a", b"written again");
+}
+
+#[test]
+fn what_the_ends_cannot_hear_goes_over_the_middle() {
+    let valley = Valley::new(3, 0.1);
+    valley.modems.command(Command::Reach(0, 2, false)).unwrap();
+    valley.put(0, "a", b"from one end");
+    valley.put(2, "c", b"from the other end");
+    valley.in_step();
+    valley.holds("c", b"from the other end");
+}
+
+#[test]
+fn a_killed_process_an_unplugged_modem_and_a_reset_lose_nothing() {
+    let mut valley = Valley::new(2, 0.0);
+    let long = Random(2).bytes(12_000);
+    valley.put(0, "before", b"so that they know one another");
+    valley.in_step();
+    valley.put(0, "long", &long);
+    let sent = |valley: &Valley| valley.modems.statistics().unwrap()[0].frames_sent;
+    // In the middle of the transfer, three times.
+    let from = sent(&valley);
+    eventually(DEADLINE, || {
+        (sent(&valley) > from + 8)
+            .then_some(())
+            .ok_or_else(|| "sending".into())
+    });
+    valley.modems.command(Command::Unplug(0)).unwrap();
+    valley.put(0, "during", b"while the modem is away");
+    valley.modems.command(Command::Plug(0)).unwrap();
+    let from = sent(&valley);
+    eventually(DEADLINE, || {
+        (sent(&valley) > from + 4)
+            .then_some(())
+            .ok_or_else(|| "sending again".into())
+    });
+    valley.modems.command(Command::Reset(1)).unwrap();
+    valley.nodes[1].kill();
+    let again = valley.start(1);
+    valley.nodes[1] = again;
+    valley.in_step();
+    valley.holds("long", &long);
+    valley.holds("during", b"while the modem is away");
+}
