@@ -1,6 +1,8 @@
 //! Settings of a modem, and those that it cannot have.
 
-use super::{Driver, ModemKind, RnodeConfig, RnodeDriver, RnodeTiming, Timing};
+use super::{
+    Driver, E22Config, E22Driver, E22Timing, ModemKind, RnodeConfig, RnodeDriver, RnodeTiming, Timing,
+};
 
 /// Why a modem cannot be set so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +36,8 @@ impl ConfigError {
 pub enum ModemSettings {
     /// An RNode.
     Rnode(RnodeConfig),
+    /// An E22.
+    E22(E22Config),
 }
 
 impl ModemSettings {
@@ -41,6 +45,7 @@ impl ModemSettings {
     pub const fn kind(&self) -> ModemKind {
         match self {
             Self::Rnode(_) => ModemKind::Rnode,
+            Self::E22(_) => ModemKind::E22,
         }
     }
 
@@ -48,6 +53,7 @@ impl ModemSettings {
     pub fn check(&self) -> Result<(), ConfigError> {
         match self {
             Self::Rnode(config) => config.check(),
+            Self::E22(config) => config.check(),
         }
     }
 
@@ -55,6 +61,8 @@ impl ModemSettings {
     pub const fn channel_hz(&self) -> (u32, u32) {
         match self {
             Self::Rnode(config) => (config.frequency_hz, config.bandwidth_hz),
+            // What the module makes of its air rates is not published; its widest signal has 500 kHz.
+            Self::E22(config) => (config.frequency_hz, 500_000),
         }
     }
 
@@ -62,6 +70,7 @@ impl ModemSettings {
     pub fn driver(&self) -> Box<dyn Driver> {
         match self {
             Self::Rnode(config) => Box::new(RnodeDriver::new(*config)),
+            Self::E22(config) => Box::new(E22Driver::new(*config)),
         }
     }
 
@@ -69,6 +78,7 @@ impl ModemSettings {
     pub fn timing(&self) -> Box<dyn Timing> {
         match self {
             Self::Rnode(config) => Box::new(RnodeTiming::new(config)),
+            Self::E22(config) => Box::new(E22Timing::new(config)),
         }
     }
 }

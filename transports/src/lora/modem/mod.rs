@@ -6,6 +6,7 @@
 //! opened again, with a new driver.
 
 mod config;
+mod e22;
 mod kiss;
 mod rnode;
 
@@ -13,6 +14,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use config::{ConfigError, ModemSettings};
+pub use e22::{E22Config, E22Driver, E22Timing};
 pub use rnode::{RNODE_SPEED_BPS, RnodeConfig, RnodeDriver, RnodeTiming};
 
 use super::{AirtimeError, Instant};
