@@ -12,22 +12,24 @@ const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Nodes of one owner, each with a modem and no other link.
 struct Valley {
+    kind: ModemKind,
     nodes: Vec<Daemon>,
     modems: Fleet,
     folder: tempfile::TempDir,
 }
 
 impl Valley {
-    fn new(count: usize, loss: f64) -> Self {
+    fn new(kind: ModemKind, count: usize, loss: f64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = FleetConfig {
             seed: 7,
             loss,
             links: Some(folder.path().to_owned()),
-            ..FleetConfig::new(ModemKind::Rnode, count)
+            ..FleetConfig::new(kind, count)
         };
         let modems = Fleet::start(config).unwrap();
         let mut valley = Self {
+            kind,
             nodes: Vec::new(),
             modems,
             folder,
@@ -48,8 +50,13 @@ impl Valley {
     fn start(&self, index: usize) -> Daemon {
         let port = self.modems.paths()[index].to_str().unwrap();
         // Where nothing limits the airtime, and as fast as it goes: the test waits for real time.
+        let (option, value) = match self.kind {
+            ModemKind::E22 => ("--air-rate", "62500"),
+            _ => ("--sf", "7"),
+        };
+        let kind = self.kind.name();
         let args = [
-            "--lora", port, "--modem", "rnode", "--region", "IN865", "--sf", "7",
+            "--lora", port, "--modem", kind, "--region", "IN865", option, value,
         ];
         let home = self.folder.path().join(format!("node{index}"));
         Daemon::start(&home, &args)
@@ -87,9 +94,8 @@ impl Valley {
     }
 }
 
-#[test]
-fn three_rnodes_keep_a_space_in_step_with_loss() {
-    let valley = Valley::new(3, 0.1);
+fn keep_in_step(kind: ModemKind) {
+    let valley = Valley::new(kind, 3, 0.1);
     valley.put(0, "a", b"from the first");
     valley.put(1, "b", b"from the second");
     valley.in_step();
@@ -103,8 +109,25 @@ fn three_rnodes_keep_a_space_in_step_with_loss() {
 }
 
 #[test]
+fn three_rnodes_keep_a_space_in_step_with_loss() {
+    keep_in_step(ModemKind::Rnode);
+}
+
+#[test]
+fn three_e22s_keep_a_space_in_step_with_loss() {
+    keep_in_step(ModemKind::E22);
+}
+
+// Modules that cannot listen before they talk: a few minutes.
+#[test]
+#[ignore = "takes up to five minutes: cargo test -p cairn-tests --test radio -- --ignored"]
+fn three_rylrs_keep_a_space_in_step_with_loss() {
+    keep_in_step(ModemKind::Rylr);
+}
+
+#[test]
 fn what_the_ends_cannot_hear_goes_over_the_middle() {
-    let valley = Valley::new(3, 0.1);
+    let valley = Valley::new(ModemKind::Rnode, 3, 0.1);
     valley.modems.command(Command::Reach(0, 2, false)).unwrap();
     valley.put(0, "a", b"from one end");
     valley.put(2, "c", b"from the other end");
@@ -114,7 +137,7 @@ fn what_the_ends_cannot_hear_goes_over_the_middle() {
 
 #[test]
 fn a_killed_process_an_unplugged_modem_and_a_reset_lose_nothing() {
-    let mut valley = Valley::new(2, 0.0);
+    let mut valley = Valley::new(ModemKind::Rnode, 2, 0.0);
     let long = Random(2).bytes(12_000);
     valley.put(0, "before", b"so that they know one another");
     valley.in_step();

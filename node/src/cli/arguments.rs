@@ -70,7 +70,7 @@ pub struct LoraArguments {
     /// The serial port of a LoRa modem, such as /dev/ttyUSB0
     #[arg(long = "lora", value_name = "PORT")]
     pub port: Option<String>,
-    /// What kind of modem it is: rnode
+    /// What kind of modem it is: rnode, e22 or rylr. Default: rnode
     #[arg(long, value_name = "KIND", requires = "port")]
     pub modem: Option<ModemKind>,
     /// Whose rules hold: EU868, EU433, US915, AU915, AS923 or IN865. Told once, it is remembered
@@ -91,6 +91,9 @@ pub struct LoraArguments {
     /// The power at the modem. Default: 14, or less where the region allows no more
     #[arg(long, value_name = "DBM", requires = "port")]
     pub tx_power: Option<u8>,
+    /// Bits per second over the air, of an E22, which knows no spreading factor. Default: 2400
+    #[arg(long, value_name = "BPS", requires = "port")]
+    pub air_rate: Option<u32>,
 }
 
 /// What to do.

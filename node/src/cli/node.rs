@@ -112,6 +112,7 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
             bandwidth_hz: arguments.lora.bandwidth,
             coding_rate: arguments.lora.coding_rate,
             tx_power_dbm: arguments.lora.tx_power,
+            air_rate_bps: arguments.lora.air_rate,
         }),
     };
     run_until_stopped(&settings).map_err(Failure::of)

@@ -6,7 +6,9 @@ use std::io;
 use std::sync::Arc;
 
 use cairn_transports::PeerKey;
-use cairn_transports::lora::modem::{ConfigError, ModemKind, ModemSettings, RnodeConfig};
+use cairn_transports::lora::modem::{
+    ConfigError, E22_BANDWIDTH_HZ, E22Config, ModemKind, ModemSettings, RnodeConfig, RylrConfig,
+};
 use cairn_transports::lora::{
     Broadcast as OnAir, BudgetRecord, CodingRate, Interest, MESSAGE_OVERHEAD, Radio, RadioCommand,
     RadioConfig, RadioEvent, Region, RegionError, SpaceKey, SpreadingFactor, SubBand,
@@ -47,6 +49,8 @@ pub struct LoraSettings {
     pub coding_rate: Option<u8>,
     /// In dBm, at the modem.
     pub tx_power_dbm: Option<u8>,
+    /// Bits per second over the air, of an E22.
+    pub air_rate_bps: Option<u32>,
 }
 
 /// Why a radio cannot be used so.
@@ -84,9 +88,16 @@ pub enum LoraError {
         /// What would do.
         allowed: &'static str,
     },
-    /// No driver for it in this program.
-    #[error("this program cannot use a modem of the kind {0} yet: use an RNode")]
-    NoDriver(ModemKind),
+    /// An option of other modems.
+    #[error("{option} means nothing to a modem of the kind {kind}: leave it away{instead}")]
+    NotForModem {
+        /// The option.
+        option: &'static str,
+        /// Which modem.
+        kind: ModemKind,
+        /// What to use, for people.
+        instead: &'static str,
+    },
     /// This node joined by an invite of a program that knew no radios.
     #[error(
         "this node has no key for radio frames: join again, with a new invite from a node of this version"
@@ -111,8 +122,20 @@ impl LoraSettings {
             text.trim().parse().ok()
         };
         let region = self.region.or_else(remembered).ok_or(LoraError::NoRegion)?;
-        let frequency_hz = self.frequency_hz.unwrap_or(region.default_frequency_hz());
-        let bandwidth_hz = self.bandwidth_hz.unwrap_or(125_000);
+        let kind = self.modem.unwrap_or(ModemKind::Rnode);
+        self.check_options(kind)?;
+        let e22 = kind == ModemKind::E22;
+        let bandwidth_hz = if e22 {
+            E22_BANDWIDTH_HZ
+        } else {
+            self.bandwidth_hz.unwrap_or(125_000)
+        };
+        let usual = if e22 {
+            best_e22_frequency_hz(region)
+        } else {
+            region.default_frequency_hz()
+        };
+        let frequency_hz = self.frequency_hz.unwrap_or(usual);
         let band = region.sub_band(frequency_hz, bandwidth_hz)?;
         let allowed = (band.eirp_dbm - ANTENNA_DB).max(0.0).floor() as u8;
         let tx_power_dbm = self.tx_power_dbm.unwrap_or(TX_POWER_DBM.min(allowed));
@@ -135,19 +158,73 @@ impl LoraSettings {
             found: rate,
             allowed: "5 to 8, for 4/5 to 4/8",
         })?;
-        let modem = match self.modem.unwrap_or(ModemKind::Rnode) {
-            ModemKind::Rnode => ModemSettings::Rnode(RnodeConfig {
+        let modem = match kind {
+            ModemKind::E22 => ModemSettings::E22(E22Config {
+                air_rate_bps: self.air_rate_bps.unwrap_or(2400),
+                tx_power_dbm,
+                ..E22Config::new(frequency_hz)
+            }),
+            ModemKind::Rylr => ModemSettings::Rylr(RylrConfig {
+                bandwidth_hz,
+                tx_power_dbm,
+                ..RylrConfig::new(frequency_hz, spreading_factor, coding_rate)
+            }),
+            _ => ModemSettings::Rnode(RnodeConfig {
                 frequency_hz,
                 bandwidth_hz,
                 spreading_factor,
                 coding_rate,
                 tx_power_dbm,
             }),
-            other => return Err(LoraError::NoDriver(other)),
         };
         modem.check()?;
         Ok(Lawful { region, band, modem })
     }
+
+    /// Options that mean nothing to the modem are wrong usage: whoever gives them expects something of them.
+    fn check_options(&self, kind: ModemKind) -> Result<(), LoraError> {
+        let e22 = kind == ModemKind::E22;
+        let foreign = [
+            (
+                e22 && self.spreading_factor.is_some(),
+                "--sf",
+                ", and give --air-rate",
+            ),
+            (
+                e22 && self.bandwidth_hz.is_some(),
+                "--bandwidth",
+                ", and give --air-rate",
+            ),
+            (
+                e22 && self.coding_rate.is_some(),
+                "--coding-rate",
+                ", and give --air-rate",
+            ),
+            (
+                !e22 && self.air_rate_bps.is_some(),
+                "--air-rate",
+                ", and give --sf",
+            ),
+        ];
+        for (given, option, instead) in foreign {
+            if given {
+                return Err(LoraError::NotForModem {
+                    option,
+                    kind,
+                    instead,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where an E22, which goes in steps of 1 MHz, may send the most.
+fn best_e22_frequency_hz(region: Region) -> u32 {
+    let share = |hz: u32| region.sub_band(hz, E22_BANDWIDTH_HZ).map_or(0.0, SubBand::share);
+    E22Config::frequencies_hz()
+        .max_by(|a, b| share(*a).total_cmp(&share(*b)))
+        .unwrap_or(region.default_frequency_hz())
 }
 
 /// This boot of the machine, and how long it has lasted, in microseconds.
@@ -343,6 +420,7 @@ mod tests {
             bandwidth_hz: None,
             coding_rate: None,
             tx_power_dbm: None,
+            air_rate_bps: None,
         }
     }
 

@@ -403,7 +403,7 @@ impl Station {
                         .introduced
                         .map_or(0, |last| INTRODUCE_PAUSE_US.saturating_sub(now.us_since(last)));
                     if again && self.introduce.is_none() {
-                        let spread = self.neighbours(now).len() as u64 * self.slot_us();
+                        let spread = self.neighbours(now).len() as u64 * self.spread_us();
                         let delay = pause.max(self.random_below(spread));
                         self.introduce = Some((now.after_us(delay), false));
                     }
@@ -427,7 +427,7 @@ impl Station {
             .is_none_or(|last| now.us_since(last) >= WHO_PAUSE_US);
         if unknown && may_ask && self.introduce.is_none() {
             self.asked_who = Some(now);
-            let delay = self.random_below(4 * self.slot_us());
+            let delay = self.random_below(4 * self.spread_us());
             self.introduce = Some((now.after_us(delay), true));
             self.pump(now);
         }
@@ -621,6 +621,15 @@ impl Station {
         }
     }
 
+    /// The random time before a burst is below this.
+    fn spread_us(&self) -> u64 {
+        if self.timing.listens() {
+            return self.slot_us();
+        }
+        // Chance alone keeps two apart.
+        3 * self.timing.airtime_us(self.timing.frame_len_max()).unwrap_or(0)
+    }
+
     /// How long one answer takes.
     fn slot_us(&self) -> u64 {
         self.timing.airtime_us(STATUS_LEN).unwrap_or(0) + TURNAROUND_US / 3
@@ -750,7 +759,7 @@ impl Station {
                 Lane::Bulk => 10,
             };
             if self.burst.is_none() {
-                let pause = self.slot_us();
+                let pause = self.spread_us();
                 let from = now.max(self.hold_until);
                 let armed = match self.armed {
                     Some(armed) => armed,

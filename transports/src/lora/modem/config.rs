@@ -1,7 +1,8 @@
 //! Settings of a modem, and those that it cannot have.
 
 use super::{
-    Driver, E22Config, E22Driver, E22Timing, ModemKind, RnodeConfig, RnodeDriver, RnodeTiming, Timing,
+    Driver, E22_BANDWIDTH_HZ, E22Config, E22Driver, E22Timing, ModemKind, RnodeConfig, RnodeDriver,
+    RnodeTiming, RylrConfig, RylrDriver, RylrTiming, Timing,
 };
 
 /// Why a modem cannot be set so.
@@ -38,6 +39,8 @@ pub enum ModemSettings {
     Rnode(RnodeConfig),
     /// An E22.
     E22(E22Config),
+    /// A RYLR896 or RYLR998.
+    Rylr(RylrConfig),
 }
 
 impl ModemSettings {
@@ -46,6 +49,7 @@ impl ModemSettings {
         match self {
             Self::Rnode(_) => ModemKind::Rnode,
             Self::E22(_) => ModemKind::E22,
+            Self::Rylr(_) => ModemKind::Rylr,
         }
     }
 
@@ -54,6 +58,7 @@ impl ModemSettings {
         match self {
             Self::Rnode(config) => config.check(),
             Self::E22(config) => config.check(),
+            Self::Rylr(config) => config.check(),
         }
     }
 
@@ -61,8 +66,8 @@ impl ModemSettings {
     pub const fn channel_hz(&self) -> (u32, u32) {
         match self {
             Self::Rnode(config) => (config.frequency_hz, config.bandwidth_hz),
-            // What the module makes of its air rates is not published; its widest signal has 500 kHz.
-            Self::E22(config) => (config.frequency_hz, 500_000),
+            Self::E22(config) => (config.frequency_hz, E22_BANDWIDTH_HZ),
+            Self::Rylr(config) => (config.frequency_hz, config.bandwidth_hz),
         }
     }
 
@@ -71,6 +76,7 @@ impl ModemSettings {
         match self {
             Self::Rnode(config) => Box::new(RnodeDriver::new(*config)),
             Self::E22(config) => Box::new(E22Driver::new(*config)),
+            Self::Rylr(config) => Box::new(RylrDriver::new(*config)),
         }
     }
 
@@ -79,6 +85,7 @@ impl ModemSettings {
         match self {
             Self::Rnode(config) => Box::new(RnodeTiming::new(config)),
             Self::E22(config) => Box::new(E22Timing::new(config)),
+            Self::Rylr(config) => Box::new(RylrTiming::new(config)),
         }
     }
 }

@@ -39,6 +39,9 @@ const RSSI_US: u64 = 60_000;
 /// A listening module waits for a quiet channel so long, and then sends.
 const LISTEN_US: u64 = 2_000_000;
 
+/// The widest signal of an E22, in Hz. Which one it makes of an air rate is not published, so it is reckoned with as this one.
+pub const E22_BANDWIDTH_HZ: u32 = 500_000;
+
 /// How an E22 is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct E22Config {
@@ -89,6 +92,12 @@ impl E22Config {
         let above = self.frequency_hz.checked_sub(first)?;
         let channel = u8::try_from(above / 1_000_000).ok()?;
         (above % 1_000_000 == 0 && channel <= last).then_some(channel)
+    }
+
+    /// The frequencies that an E22 can be set to, in Hz, ascending.
+    pub fn frequencies_hz() -> impl Iterator<Item = u32> {
+        let low = (0..=83).map(|channel| 410_125_000 + channel * 1_000_000);
+        low.chain((0..=80).map(|channel| 850_125_000 + channel * 1_000_000))
     }
 
     /// Says what no E22 can do.

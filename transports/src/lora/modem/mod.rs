@@ -5,17 +5,20 @@
 //! neither what is sent nor whether the law allows it. A driver lives as long as its port is open: after [`Output::Failed`] the port is
 //! opened again, with a new driver.
 
+mod base85;
 mod config;
 mod e22;
 mod kiss;
 mod rnode;
+mod rylr;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use config::{ConfigError, ModemSettings};
-pub use e22::{E22Config, E22Driver, E22Timing};
+pub use e22::{E22_BANDWIDTH_HZ, E22Config, E22Driver, E22Timing};
 pub use rnode::{RNODE_SPEED_BPS, RnodeConfig, RnodeDriver, RnodeTiming};
+pub use rylr::{RYLR_SPEED_BPS, RylrConfig, RylrDriver, RylrTiming};
 
 use super::{AirtimeError, Instant};
 
@@ -196,6 +199,11 @@ pub trait Timing: Send {
 
     /// Bytes that go over the air for a frame of this length, with all that the modem adds to it.
     fn bytes_on_air(&self, frame_len: usize) -> usize;
+
+    /// Whether the modem listens before it talks. One that does not leaves it to chance that two do not send at once.
+    fn listens(&self) -> bool {
+        true
+    }
 
     /// How long a modem that listens before it talks may hold a frame back on a quiet channel, in microseconds.
     fn access_delay_us(&self) -> u64 {
