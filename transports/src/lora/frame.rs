@@ -268,6 +268,30 @@ impl Frame {
         }
     }
 
+    /// Seals any body under any first byte, as a member may do.
+    pub(super) fn seal_raw(
+        key: &FrameKey,
+        first: u8,
+        hint: u8,
+        counter: u32,
+        block: u8,
+        symbol: u8,
+        body: &[u8],
+    ) -> Vec<u8> {
+        let mut header = vec![first, hint];
+        header.extend((counter as u16).to_be_bytes());
+        let (mut block, mut symbol) = (block, symbol);
+        if first >> 5 != KIND_FRAGMENT {
+            (block, symbol) = (0, 0);
+        } else if first & FLAG_BLOCKS != 0 {
+            header.extend([block, symbol]);
+        } else {
+            block = 0;
+            header.push(symbol);
+        }
+        key.seal(&nonce(first, counter, block, symbol), header, body)
+    }
+
     /// Opens a frame that [`Clear::read`] attributed to the owner of `key`. `counter` is the full counter, or the full transfer number.
     pub(super) fn open(key: &FrameKey, counter: u32, frame: &[u8]) -> Option<Self> {
         let &[first, ..] = frame.first_chunk::<4>()?;
@@ -301,9 +325,10 @@ impl Frame {
     }
 
     fn read_body(kind: u8, flags: u8, body: Vec<u8>) -> Option<Self> {
+        // Flags that have no meaning yet are those of a later version.
         match kind {
-            KIND_MESSAGE => Some(Self::Message { body }),
-            KIND_POLL => {
+            KIND_MESSAGE if flags == 0 => Some(Self::Message { body }),
+            KIND_POLL if flags & !FLAG_ANSWER == 0 => {
                 let &[high, low, block] = body.first_chunk()?;
                 Some(Self::Poll {
                     transfer: u16::from_be_bytes([high, low]),
@@ -312,7 +337,7 @@ impl Frame {
                     answer: flags & FLAG_ANSWER != 0,
                 })
             }
-            KIND_STATUS => {
+            KIND_STATUS if flags == 0 => {
                 let (&[sender, high, low, block, needed], lacking) = body.split_first_chunk()?;
                 (lacking.len() <= BITMAP_LEN_MAX).then(|| {
                     Self::Status(Status {

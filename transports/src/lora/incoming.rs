@@ -145,6 +145,11 @@ impl Incoming {
         partial.current = block;
         partial.reminders = 0;
         partial.remind = Some(now.after_us(silence_us));
+        if let Some((_, layout)) = &partial.head
+            && !fits(layout, block, place.symbol, &symbol)
+        {
+            return Taken::Nothing;
+        }
         let state = partial.blocks.entry(block).or_default();
         // More symbols than twice a block's are of no use to anybody.
         if state.decoded.is_none() && state.symbols.len() < 2 * BLOCK_SYMBOLS_MAX {
@@ -298,17 +303,9 @@ impl Incoming {
                 .blocks
                 .retain(|block, _| usize::from(*block) < layout.blocks());
             for (block, state) in &mut partial.blocks {
-                let block = usize::from(*block);
-                let source = layout.symbols_of(block);
-                state.symbols.retain(|number, symbol| {
-                    let number = usize::from(*number);
-                    let len = if number < source {
-                        layout.len_of(block, number)
-                    } else {
-                        layout.symbol_len()
-                    };
-                    symbol.len() == len
-                });
+                state
+                    .symbols
+                    .retain(|number, symbol| fits(&layout, *block, *number, symbol));
             }
         }
         for (block, mut state) in earlier.map(|earlier| earlier.blocks).unwrap_or_default() {
@@ -373,6 +370,20 @@ impl Incoming {
             }
         }
     }
+}
+
+/// Whether a symbol is as long as one in its place is. What does not fit was sent by mistake, or to do harm.
+fn fits(layout: &Layout, block: u8, number: u8, symbol: &[u8]) -> bool {
+    let (block, number) = (usize::from(block), usize::from(number));
+    if block >= layout.blocks() {
+        return false;
+    }
+    let len = if number < layout.symbols_of(block) {
+        layout.len_of(block, number)
+    } else {
+        layout.symbol_len()
+    };
+    symbol.len() == len
 }
 
 #[cfg(test)]

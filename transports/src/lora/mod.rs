@@ -11,6 +11,8 @@ mod airtime;
 mod budget;
 mod fountain;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod incoming;
 mod layout;
 pub mod modem;
