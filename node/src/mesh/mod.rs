@@ -46,5 +46,7 @@ pub use message::{
     MessageError, REASON_LEN_MAX, StorageError, StorageRequest, StorageResponse, SyncRequest, carried_chunk,
     chunk_frame,
 };
+#[doc(hidden)]
+pub use radio::radio_message;
 pub use radio::{radio_carried_chunk, radio_chunk};
 pub use status::{LinkStatus, PeerStatus, Status};

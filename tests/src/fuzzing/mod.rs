@@ -18,6 +18,7 @@ mod invite;
 mod membership;
 mod message;
 mod path;
+mod radio;
 mod seeds;
 
 pub use clock::clock;
@@ -27,18 +28,25 @@ pub use handshake::handshake;
 pub use invite::invite;
 pub use message::message;
 pub use path::path;
+pub use radio::{e22, fragments, kiss, radio_frame, radio_message, rylr};
 pub use seeds::seeds;
 
 /// The body of a fuzz target: takes any bytes, and says whether something valid came out of them.
 pub type Body = fn(&[u8]) -> bool;
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Body); 7] = [
+pub const TARGETS: [(&str, Body); 13] = [
     ("clock", clock),
+    ("e22", e22),
     ("entry", entry),
+    ("fragments", fragments),
     ("frame", frame),
     ("handshake", handshake),
     ("invite", invite),
+    ("kiss", kiss),
     ("message", message),
     ("path", path),
+    ("radio_frame", radio_frame),
+    ("radio_message", radio_message),
+    ("rylr", rylr),
 ];

@@ -60,11 +60,86 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("path", "address", raw(1, b"/public/m/%25%C3%BC+")),
         ("path", "encoded", raw(2, &codec::encode(&path()))),
     ];
+    all.extend(radio());
     let names = ["hello", "membership", "sync-request", "acknowledgement", "twin"];
     for (name, message) in names.into_iter().zip(messages()) {
         all.push(("message", name, raw(0, &message.encode())));
     }
     all
+}
+
+/// Pieces as a port says them: length, pause in hundredths of a second, bytes.
+fn pieces(pieces: &[(u8, &[u8])]) -> Vec<u8> {
+    pieces
+        .iter()
+        .flat_map(|(pause, bytes)| [&[bytes.len() as u8, *pause], *bytes].concat())
+        .collect()
+}
+
+fn radio() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let hello: &[u8] = &[
+        0xc0, 0x08, 0x46, 0xc0, 0x50, 0x01, 0x56, 0xc0, 0x48, 0x80, 0xc0, 0x49, 0x81, 0xc0,
+    ];
+    let parameters: &[u8] = &[
+        0xc0, 0x01, 0x33, 0xbe, 0x27, 0xa0, 0xc0, 0x02, 0x00, 0x01, 0xe8, 0x48, 0xc0, 0x03, 0x0e, 0xc0, 0x04,
+        0x08, 0xc0, 0x05, 0x05, 0xc0, 0x06, 0x01, 0xc0,
+    ];
+    let frame: &[u8] = &[
+        0xc0, 0x23, 0x39, 0xc0, 0x24, 0xf6, 0xc0, 0x00, 1, 0xdb, 0xdc, 2, 0xc0,
+    ];
+    let registers: &[u8] = &[0xc1, 0x00, 0x07, 0xff, 0xff, 0x00, 0x62, 0x02, 0x12, 0x93];
+    let packet: &[u8] = &[3, 3 ^ 0x55, 1, 2, 3, 0x9c];
+    let lines: Vec<(u8, &[u8])> = [
+        "+OK",
+        "+VER=RYLR998_V1.2.2",
+        "+OK",
+        "+OK",
+        "+OK",
+        "+OK",
+        "+OK",
+        "+OK",
+        "+ADDRESS=0",
+        "+NETWORKID=6",
+        "+BAND=868500000",
+        "+PARAMETER=8,7,1,12",
+        "+CRFOP=14",
+        "+RCV=50,5,0rr91,-99,40",
+    ]
+    .iter()
+    .flat_map(|line| [(1, line.as_bytes()), (0, b"\r\n".as_slice())])
+    .collect();
+    vec![
+        (
+            "kiss",
+            "online",
+            pieces(&[(1, hello), (2, parameters), (3, frame)]),
+        ),
+        (
+            "e22",
+            "online",
+            pieces(&[(10, registers), (10, b""), (10, packet)]),
+        ),
+        ("rylr", "online", pieces(&lines)),
+        ("radio_frame", "message", vec![1, 0b0010_1000, 5, 0, 0, 1, 2, 3]),
+        ("radio_frame", "fragment", vec![1, 0b0100_1101, 5, 1, 2, 9, 9]),
+        (
+            "radio_frame",
+            "status",
+            vec![1, 0b1000_1000, 5, 0, 0, 1, 0, 5, 0, 2, 0xa0],
+        ),
+        ("fragments", "carried", vec![30, 0b0101_0000, 0xff, 1]),
+        (
+            "radio_message",
+            "beacon",
+            vec![0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2],
+        ),
+        (
+            "radio_message",
+            "want",
+            [&[0, 5, 1, 1, 1, 1], [7; 8].as_slice()].concat(),
+        ),
+        ("radio_message", "statements", vec![1, 8, 0, 2, 9, 9]),
+    ]
 }
 
 fn path() -> DocumentPath {

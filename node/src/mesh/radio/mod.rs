@@ -20,6 +20,7 @@
 //! on other links ([`super::Changes`]), told in one message.
 
 mod entries;
+mod fuzzing;
 mod hear;
 mod history;
 mod message;
@@ -32,4 +33,6 @@ mod wire;
 
 pub(super) use neighbours::Radios;
 
+#[doc(hidden)]
+pub use fuzzing::radio_message;
 pub use message::{radio_carried_chunk, radio_chunk};
