@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn::mesh::{Event, LinkId, RadioProfile};
+use cairn::mesh::{Event, LinkId, Overheard, RadioProfile};
 use cairn::model::NodeId;
 use cairn_transports::PeerKey;
 use cairn_transports::lora::modem::{ReceivedFrame, Timing};
@@ -62,6 +62,7 @@ impl Timing for SimModem {
 pub(crate) struct Radio {
     pub(crate) link: LinkId,
     pub(crate) station: Station,
+    pub(crate) overheard: Overheard,
     /// A frame that the modem holds back while it hears another.
     pub(crate) waiting: Option<Vec<u8>>,
 }

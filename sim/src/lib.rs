@@ -14,5 +14,5 @@ mod node;
 mod world;
 
 pub use air::SimModem;
-pub use node::Node;
+pub use node::{BodySizes, Node};
 pub use world::{Acknowledged, Backup, DISK_FREE, Faults, NodeIndex, World};

@@ -12,6 +12,28 @@ use cairn::space::chunk_record;
 use cairn::space::records::OwnWriter;
 use cairn::store::{MemoryStore, Store, StoreError};
 
+/// How bodies are stored, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodySizes {
+    /// Shorter ones stand in their entry.
+    pub inline: usize,
+    /// Up to here one chunk; longer ones have several, and a manifest.
+    pub chunk: usize,
+}
+
+impl BodySizes {
+    /// So small that every form occurs with bodies of a few hundred bytes.
+    pub const SMALL: Self = Self {
+        inline: 50,
+        chunk: 100,
+    };
+    /// As the program stores them, up to 256 KiB.
+    pub const REAL: Self = Self {
+        inline: cairn::store::INLINE_LEN_MAX + 1,
+        chunk: 256 * 1024,
+    };
+}
+
 /// A node with its disk. The engine is gone while the node is down.
 pub struct Node {
     /// The device's key.
@@ -110,8 +132,12 @@ impl Node {
 
     /// Stores a body's chunks, as the daemon does before it gives a PUT to the engine. Small bodies stay inline;
     /// longer ones are cut every 100 bytes.
-    pub(crate) fn store_body(&mut self, request: RequestId, body: &[u8]) -> (Content, Option<Vec<u8>>) {
-        const CHUNK_LEN: usize = 100;
+    pub(crate) fn store_body(
+        &mut self,
+        request: RequestId,
+        body: &[u8],
+        sizes: BodySizes,
+    ) -> (Content, Option<Vec<u8>>) {
         let content = |payload| Content {
             content_type: "text/plain".into(),
             hash: Hash::of(body),
@@ -119,14 +145,14 @@ impl Node {
             payload,
         };
         match body.len() {
-            0..50 => (content(Payload::Inline), Some(body.to_vec())),
-            50..=CHUNK_LEN => {
+            len if len < sizes.inline => (content(Payload::Inline), Some(body.to_vec())),
+            len if len <= sizes.chunk => {
                 self.keep(request, body);
                 (content(Payload::Chunk), None)
             }
             _ => {
                 let mut chunks = Vec::new();
-                for chunk in body.chunks(CHUNK_LEN) {
+                for chunk in body.chunks(sizes.chunk) {
                     self.keep(request, chunk);
                     chunks.push(ChunkRef {
                         hash: Hash::of(chunk),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cairn::mesh::{
     Action, Broadcast, Command, CommandResult, Delete, Engine, EngineError, Event, Lane, LinkId, LinkProfile,
-    Message, Precondition, Put, Reply, RequestId, StorageResponse, carried_chunk, radio_carried_chunk,
-    radio_chunk,
+    Message, Overheard, Precondition, Put, Reply, RequestId, StorageResponse, carried_chunk,
+    radio_carried_chunk, radio_chunk,
 };
 use cairn::model::{DocumentPath, ETag, Entry, Hash, Instant, KeyPair, NodeId, Now, WallTime};
 use cairn::space::chunk_record;
@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::air::{self, Air, OnAir, Radio, SimModem};
-use crate::{Node, laws};
+use crate::{BodySizes, Node, laws};
 
 /// A node, by its place in the world.
 pub type NodeIndex = usize;
@@ -87,6 +87,8 @@ pub struct World {
     pub faults: Faults,
     /// Every write that was answered with success.
     pub acknowledged: Vec<Acknowledged>,
+    /// How bodies are stored.
+    pub body_sizes: BodySizes,
     /// Some disk was replaced by an older copy: payloads that were nowhere else are gone.
     pub restored: bool,
     rng: ChaCha8Rng,
@@ -128,6 +130,7 @@ impl World {
             nodes: (0..count).map(|index| Node::new(index, &owner)).collect(),
             faults: Faults::default(),
             acknowledged: Vec::new(),
+            body_sizes: BodySizes::SMALL,
             restored: false,
             rng: ChaCha8Rng::seed_from_u64(seed),
             now_us: 0,
@@ -226,6 +229,7 @@ impl World {
         let radio = Radio {
             link,
             station,
+            overheard: Overheard::default(),
             waiting: None,
         };
         self.air.radios.insert(node, radio);
@@ -253,7 +257,10 @@ impl World {
                 StationOutput::Record(_) => radio.station.recorded(now),
                 StationOutput::Ready => self.handle(node, Event::RadioReady { radio: link })?,
                 StationOutput::Message { from, bytes } => match radio_carried_chunk(&bytes) {
-                    Some((chunk, bytes)) => self.take_chunk(node, link, chunk, bytes)?,
+                    Some((chunk, bytes)) if self.nodes[node].expected.contains(&(link, chunk)) => {
+                        self.take_chunk(node, link, chunk, bytes)?;
+                    }
+                    Some((chunk, bytes)) => radio.overheard.keep(chunk, bytes),
                     None => self.handle(node, air::message(link, from, bytes))?,
                 },
                 StationOutput::Introduced(_) | StationOutput::Heard { .. } | StationOutput::Ended { .. } => {}
@@ -476,7 +483,8 @@ impl World {
         if self.nodes[node].engine.is_none() {
             return Ok(RequestId(u64::MAX));
         }
-        let (content, attachment) = self.nodes[node].store_body(RequestId(self.next_request), body);
+        let (content, attachment) =
+            self.nodes[node].store_body(RequestId(self.next_request), body, self.body_sizes);
         let put = Put {
             path: path.clone(),
             content,
@@ -649,12 +657,21 @@ impl World {
             } => {
                 self.nodes[node].expected.insert((link, chunk));
                 // A file that nothing listed until now, and that is not removed yet.
-                match self.nodes[node].chunks.get(&chunk).cloned() {
+                let radio = self.air.radios.get_mut(&node).filter(|radio| radio.link == link);
+                let overheard = radio.and_then(|radio| radio.overheard.take(&chunk));
+                match overheard.or_else(|| self.nodes[node].chunks.get(&chunk).cloned()) {
                     Some(bytes) => self.take_chunk(node, link, chunk, bytes)?,
                     None => self.send(link, frame),
                 }
             }
             Action::Broadcast(broadcast) => self.broadcast(node, broadcast)?,
+            Action::Withdraw { slot, .. } => {
+                let now = LoraInstant(self.now_us);
+                if let Some(radio) = self.air.radios.get_mut(&node) {
+                    radio.station.cancel(now, slot);
+                    return self.station_outputs(node);
+                }
+            }
             Action::Listen { senders, chunks, .. } => {
                 if let Some(radio) = self.air.radios.get_mut(&node) {
                     radio.station.set_interest(Interest {

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use cairn::mesh::Precondition;
+use cairn::mesh::{Command, Precondition, Reply};
 use cairn::model::DocumentPath;
-use cairn_sim::{SimModem, World, laws};
+use cairn_sim::{BodySizes, SimModem, World, laws};
 use cairn_transports::lora::Region;
 
 fn path(name: &str) -> DocumentPath {
@@ -47,6 +47,63 @@ fn one_write_reaches_every_neighbour_in_one_frame() {
     put(&mut world, 0, "reading", &[7; 40]);
     let took = until_in_step(&mut world, 5);
     assert_eq!(world.on_air().frames_sent - before, 1, "after {took} s");
+}
+
+/// Bytes on air from a write to when its writer knows that all others have it.
+fn price(seed: u64, receivers: u8, loss_permille: u64, body: &[u8]) -> u64 {
+    let mut world = world(seed, 1 + receivers);
+    world.body_sizes = BodySizes::REAL;
+    world.run(Duration::from_secs(7200)).unwrap();
+    world.set_air_loss(loss_permille);
+    let before = world.on_air().bytes_sent;
+    put(&mut world, 0, "payload", body);
+    for _ in 0..7200 {
+        let request = world.command(0, &path("payload"), Command::Status).unwrap();
+        if let Some(Ok(Reply::Status(status))) = world.reply(request)
+            && status.peers.iter().all(|peer| peer.in_step)
+        {
+            return world.on_air().bytes_sent - before;
+        }
+        world.run(Duration::from_secs(1)).unwrap();
+    }
+    panic!("seed {seed}: not known to be everywhere after two hours");
+}
+
+/// Bytes that nothing makes shorter.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+#[test]
+fn payloads_cost_little_more_than_themselves() {
+    for seed in 0..5 {
+        assert!(price(seed, 1, 0, &noise(1024)) <= 1300, "seed {seed}");
+        for receivers in [1, 5] {
+            let bytes = price(seed, receivers, 0, &noise(10_240));
+            assert!(
+                bytes * 10 <= 10_240 * 11,
+                "seed {seed}, {receivers} receivers: {bytes}"
+            );
+        }
+    }
+}
+
+#[test]
+fn loss_costs_little_more_than_what_is_lost() {
+    let sum = |loss| {
+        (0..20)
+            .map(|seed| price(seed, 1, loss, &noise(10_240)))
+            .sum::<u64>()
+    };
+    let (clear, lossy) = (sum(0), sum(100));
+    assert!(lossy * 100 <= clear * 115, "{lossy} instead of {clear}");
 }
 
 #[test]

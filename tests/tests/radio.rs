@@ -106,6 +106,14 @@ fn keep_in_step(kind: ModemKind) {
     valley.in_step();
     valley.holds("long", &long);
     valley.holds("a", b"written again");
+    for node in &valley.nodes {
+        let status = node.status();
+        assert_eq!(status["radio"]["online"], true, "{status}");
+        for peer in status["peers"].as_array().unwrap() {
+            assert_eq!(peer["transport"], "lora", "{peer}");
+            assert_eq!(peer["link"], status["radio"]["port"], "{peer}");
+        }
+    }
 }
 
 #[test]

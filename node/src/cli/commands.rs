@@ -368,6 +368,9 @@ fn status(value: &Value) -> io::Result<()> {
             ),
         ));
     }
+    if value["radio"].is_object() {
+        lines.push(line("radio", radio(&value["radio"])));
+    }
     if value["twin"] == true {
         lines.push(line(
             "WARNING",
@@ -378,6 +381,28 @@ fn status(value: &Value) -> io::Result<()> {
     peers(&value["peers"])
 }
 
+fn radio(value: &Value) -> String {
+    let what = format!(
+        "{} on {}, {:.3} MHz",
+        text(value, "modem"),
+        text(value, "port"),
+        number(value, "frequency_hz") as f64 / 1e6
+    );
+    let state = match value["problem"].as_str() {
+        _ if value["online"] == true => match (&value["window_used_ms"], &value["window_allowed_ms"]) {
+            (used, Value::Number(allowed)) => format!(
+                "{:.1} of {:.1} s of airtime used",
+                used.as_f64().unwrap_or(0.0) / 1000.0,
+                allowed.as_f64().unwrap_or(0.0) / 1000.0
+            ),
+            _ => format!("{:.1} s on air", number(value, "airtime_ms") as f64 / 1000.0),
+        },
+        Some(problem) => format!("off: {problem}"),
+        None => "starting".into(),
+    };
+    format!("{what}, {state}")
+}
+
 fn peers(value: &Value) -> io::Result<()> {
     table(&rows(value, |peer| {
         let state = match peer {
@@ -386,9 +411,11 @@ fn peers(value: &Value) -> io::Result<()> {
             _ if peer["in_step"] == true => "in step",
             _ => "catching up",
         };
-        let rtt = peer["rtt_ms"]
-            .as_f64()
-            .map_or(String::new(), |rtt| format!("{rtt:.1} ms"));
+        let rtt = match (peer["rtt_ms"].as_f64(), peer["rssi_dbm"].as_i64()) {
+            (Some(rtt), _) => format!("{rtt:.1} ms"),
+            (None, Some(rssi)) if peer["transport"] == "lora" => format!("{rssi} dBm"),
+            _ => String::new(),
+        };
         let free = peer["free_bytes"]
             .as_u64()
             .map_or(String::new(), |free| format!("{} free", size(free)));

@@ -199,6 +199,11 @@ impl Session {
         if let Some(object) = value.as_object_mut() {
             object.remove("links");
         }
+        let signals = value["radio"]["heard"].take();
+        if let Some(radio) = value["radio"].as_object_mut() {
+            radio.remove("heard");
+        }
+        let port = value["radio"]["port"].clone();
         value["node"] = json!(status.node.to_string());
         value["owner"] = json!(status.owner.to_string());
         value["user"] = json!(self.node.user());
@@ -218,11 +223,17 @@ impl Session {
                     .as_array()
                     .and_then(|links| links.iter().rev().find(|link| link["node"] == id.as_str()))
                     .filter(|_| peer.linked);
+                let heard = status.heard.iter().any(|heard| heard.node == peer.node);
+                let by_radio = link.is_none() && heard;
+                let signal = &signals[&id];
                 json!({
                     "node": id,
                     "name": peer.name,
-                    "link": link.map(|link| link["address"].clone()),
-                    "transport": link.map(|link| link["transport"].clone()),
+                    "link": link.map_or_else(|| json!(by_radio.then_some(&port)), |link| link["address"].clone()),
+                    "transport": link.map_or_else(|| json!(by_radio.then_some("lora")), |link| link["transport"].clone()),
+                    "heard_by_radio": heard,
+                    "rssi_dbm": signal["rssi_dbm"],
+                    "snr_db": signal["snr_db"],
                     "rtt_ms": link.map(|link| link["rtt_ms"].clone()),
                     "in_step": peer.in_step,
                     "pending": peer.pending,

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::home::random_seed;
 use super::invite::Invite;
 use super::run::{RunError, Running, Settings, start};
-use super::{LinkTable, SystemClock};
+use super::{LinkTable, RadioInfo, RadioTable, SystemClock};
 use crate::api;
 use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
@@ -101,6 +101,7 @@ async fn run(
         device: running.device.clone(),
         owner: running.home.owner_key()?,
         links: running.links.clone(),
+        radio: running.radio.clone(),
         http: address,
         document_len_max: settings.document_len_max,
         external: settings.external.clone(),
@@ -201,6 +202,7 @@ struct Surroundings {
     device: KeyPair,
     owner: Option<KeyPair>,
     links: LinkTable,
+    radio: RadioTable,
     http: SocketAddr,
     document_len_max: u64,
     external: Vec<String>,
@@ -239,6 +241,32 @@ impl Surroundings {
     }
 }
 
+fn radio(info: &RadioInfo) -> Value {
+    let heard: serde_json::Map<String, Value> = info
+        .signals
+        .iter()
+        .map(|(node, signal)| {
+            let signal = json!({ "rssi_dbm": signal.rssi_dbm, "snr_db": signal.snr_db });
+            (node.to_string(), signal)
+        })
+        .collect();
+    json!({
+        "port": info.port,
+        "modem": info.modem,
+        "frequency_hz": info.frequency_hz,
+        "online": info.online,
+        "problem": info.problem,
+        "frames_sent": info.counts.frames_sent,
+        "bytes_sent": info.counts.bytes_sent,
+        "frames_heard": info.counts.frames_heard,
+        "frames_foreign": info.counts.frames_foreign,
+        "airtime_ms": info.counts.airtime_us / 1000,
+        "window_used_ms": info.airtime_us.map(|(used, _)| used / 1000),
+        "window_allowed_ms": info.airtime_us.map(|(_, allowed)| allowed / 1000),
+        "heard": heard,
+    })
+}
+
 impl Extras for Surroundings {
     fn surroundings(&self) -> Value {
         let links: Vec<Value> = self
@@ -259,6 +287,7 @@ impl Extras for Surroundings {
             "storage_root": self.storage_root(),
             "listen": self.links.listening(),
             "links": links,
+            "radio": self.radio.info().map(|info| radio(&info)),
         })
     }
 

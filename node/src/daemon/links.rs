@@ -229,7 +229,7 @@ pub(super) struct Hands {
     pub(super) transports: Vec<Arc<dyn Transport>>,
     pub(super) register: Register,
     pub(super) links: BTreeMap<LinkId, (PeerKey, FrameSender, mpsc::Sender<Hash>)>,
-    pub(super) radios: BTreeMap<LinkId, mpsc::Sender<RadioCommand>>,
+    pub(super) radios: BTreeMap<LinkId, radio::Controls>,
     pub(super) serving: Arc<Semaphore>,
     /// What was refused, and is logged.
     pub(super) refusals: BTreeSet<(NodeId, String)>,
@@ -281,17 +281,18 @@ impl Hands {
     }
 
     fn tell_radio(&self, radio: LinkId, command: RadioCommand) {
-        if let Some(commands) = self.radios.get(&radio)
+        if let Some(commands) = self.radios.get(&radio).map(|controls| &controls.commands)
             && commands.try_send(command).is_err()
         {
             // The protocol finds out what was not said.
             tracing::debug!(?radio, "the radio is busy: a message was dropped");
+            let _ = self.inputs.send(Input::Event(Event::RadioReady { radio }));
         }
     }
 
     /// Sends a chunk to the neighbours.
     fn serve_by_radio(&self, radio: LinkId, chunk: Hash) {
-        let Some(commands) = self.radios.get(&radio).cloned() else {
+        let Some(commands) = self.radios.get(&radio).map(|controls| controls.commands.clone()) else {
             return;
         };
         let (chunks, inputs) = (self.chunks.clone(), self.inputs.clone());
@@ -318,8 +319,22 @@ impl Hands {
         });
     }
 
-    /// Uses a chunk file that is still here from an entry that went.
+    /// Uses a chunk that came before it was asked for, or a file that is still here from an entry that went.
     fn take_for_radio(&self, radio: LinkId, chunk: Hash) {
+        let overheard = self
+            .radios
+            .get(&radio)
+            .and_then(|controls| controls.overheard(&chunk));
+        if let Some(bytes) = overheard {
+            if self.expected.take(radio, chunk, bytes.len()) {
+                let frame = Bytes::from(chunk_frame(&chunk, &bytes));
+                let jobs = self.jobs.clone();
+                self.runtime.spawn(async move {
+                    let _ = jobs.send(Job::Store { link: radio, frame }).await;
+                });
+            }
+            return;
+        }
         if !self.chunks.contains(&chunk).unwrap_or(false) {
             return;
         }
@@ -429,6 +444,7 @@ impl Outside for Hands {
             }
             Action::Report(report) => self.report(&report),
             Action::Broadcast(broadcast) => self.tell_radio(broadcast.radio, radio::on_air(broadcast)),
+            Action::Withdraw { radio, slot } => self.tell_radio(radio, RadioCommand::Cancel(slot)),
             Action::Listen {
                 radio,
                 senders,

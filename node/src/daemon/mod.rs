@@ -15,6 +15,7 @@ mod invite;
 mod links;
 mod node;
 mod radio;
+mod radio_table;
 mod register;
 mod repair;
 mod run;
@@ -32,6 +33,7 @@ pub use invite::{Invite, InviteError};
 pub use links::{LinkInfo, LinkTable};
 pub use node::{Node, NodeError};
 pub use radio::{LoraError, LoraSettings};
+pub use radio_table::{RadioInfo, RadioTable, Signal};
 pub use register::Register;
 pub use run::{RunError, Running, Settings, start};
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cairn_transports::PeerKey;
 use cairn_transports::lora::modem::{
@@ -18,8 +18,11 @@ use tokio::sync::mpsc;
 use super::chunk_worker::{Expected, Job};
 use super::engine_thread::{Input, Inputs};
 use super::home::{Home, HomeError, random_seed};
-use crate::mesh::{Broadcast, Event, Lane, LinkId, RadioProfile, chunk_frame, radio_carried_chunk};
-use crate::model::{NodeId, WallTime};
+use super::radio_table::{RadioInfo, RadioTable, Signal};
+use crate::mesh::{
+    Broadcast, Event, Lane, LinkId, Overheard, RadioProfile, chunk_frame, radio_carried_chunk,
+};
+use crate::model::{Hash, NodeId, WallTime};
 
 /// The record of used airtime, in the node's folder.
 const RECORD_FILE: &str = "airtime.record";
@@ -242,11 +245,28 @@ fn boot() -> ([u8; 16], u64) {
     (boot, micros)
 }
 
+/// What the engine's thread needs of a radio.
+pub(super) struct Controls {
+    pub(super) commands: mpsc::Sender<RadioCommand>,
+    overheard: Arc<Mutex<Overheard>>,
+}
+
+impl Controls {
+    /// A chunk that came before anybody asked for it.
+    pub(super) fn overheard(&self, chunk: &Hash) -> Option<Vec<u8>> {
+        self.overheard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(chunk)
+    }
+}
+
 /// A radio that was started, on its way to the engine.
 pub(super) struct Started {
-    pub(super) commands: mpsc::Sender<RadioCommand>,
+    pub(super) controls: Controls,
     pub(super) profile: RadioProfile,
     pub(super) events: mpsc::Receiver<RadioEvent>,
+    pub(super) table: RadioTable,
 }
 
 /// Starts the radio.
@@ -289,6 +309,13 @@ pub(super) fn start(
         "radio: at most {} of 1000 s may be spent sending",
         profile.share_permille
     );
+    let table = RadioTable::default();
+    table.set(RadioInfo {
+        port: settings.port.clone(),
+        modem: lawful.modem.kind().to_string(),
+        frequency_hz,
+        ..RadioInfo::default()
+    });
     let radio = Radio::start(RadioConfig {
         port: settings.port.clone(),
         modem: lawful.modem,
@@ -307,28 +334,72 @@ pub(super) fn start(
         seed: *blake3::hash(&seed[..]).as_bytes(),
     });
     Ok(Started {
-        commands: radio.commands,
+        controls: Controls {
+            commands: radio.commands,
+            overheard: Arc::default(),
+        },
         profile,
         events: radio.events,
+        table,
     })
 }
 
-/// Hands what a radio tells to the engine, until it ends.
-pub(super) async fn read(
+/// Where what a radio hears goes.
+pub(super) struct Listener {
     radio: LinkId,
-    mut events: mpsc::Receiver<RadioEvent>,
-    inputs: Inputs,
+    table: RadioTable,
+    overheard: Arc<Mutex<Overheard>>,
+    pub(super) inputs: Inputs,
     expected: Expected,
     jobs: mpsc::Sender<Job>,
-) {
+}
+
+impl Listener {
+    pub(super) fn new(
+        radio: LinkId,
+        started: &Started,
+        inputs: Inputs,
+        expected: Expected,
+        jobs: mpsc::Sender<Job>,
+    ) -> Self {
+        Self {
+            radio,
+            table: started.table.clone(),
+            overheard: started.controls.overheard.clone(),
+            inputs,
+            expected,
+            jobs,
+        }
+    }
+}
+
+/// Hands what a radio tells to the engine, until it ends.
+pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEvent>) {
+    let Listener {
+        radio,
+        table,
+        overheard,
+        inputs,
+        expected,
+        jobs,
+    } = listener;
     while let Some(event) = events.recv().await {
         let event = match event {
             RadioEvent::Online(identity) => {
                 tracing::info!(modem = identity.description, "the radio is on air");
+                table.change(|info| {
+                    info.online = true;
+                    info.problem = None;
+                    info.modem = identity.description;
+                });
                 continue;
             }
             RadioEvent::Offline { reason, retry_in } => {
                 tracing::warn!(%reason, ?retry_in, "the radio cannot be used now");
+                table.change(|info| {
+                    info.online = false;
+                    info.problem = Some(reason);
+                });
                 continue;
             }
             RadioEvent::Notice(text) => {
@@ -340,6 +411,11 @@ pub(super) async fn read(
                     if expected.take(radio, chunk, bytes.len()) {
                         let frame = chunk_frame(&chunk, &bytes).into();
                         let _ = jobs.send(Job::Store { link: radio, frame }).await;
+                    } else {
+                        overheard
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .keep(chunk, bytes);
                     }
                     continue;
                 }
@@ -355,6 +431,9 @@ pub(super) async fn read(
                 snr_db,
             } => {
                 tracing::debug!(peer = %NodeId(from.0), ?rssi_dbm, ?snr_db, "heard by radio");
+                table.change(|info| {
+                    info.signals.insert(NodeId(from.0), Signal { rssi_dbm, snr_db });
+                });
                 continue;
             }
             RadioEvent::Ended { slot, ending } => {
@@ -366,6 +445,10 @@ pub(super) async fn read(
                 airtime_used_us,
             } => {
                 tracing::debug!(?counts, ?airtime_used_us, "radio");
+                table.change(|info| {
+                    info.counts = counts;
+                    info.airtime_us = airtime_used_us;
+                });
                 continue;
             }
             RadioEvent::Ready => Event::RadioReady { radio },

@@ -15,6 +15,7 @@ use super::engine_thread::{self, Input, Inputs};
 use super::home::{Home, HomeError, random_seed};
 use super::links::{Hands, LinkTable, Reader};
 use super::radio::{self, LoraError, LoraSettings};
+use super::radio_table::RadioTable;
 use super::register::Register;
 use super::transports::{self, TransportsError};
 use super::{Node, SystemClock, repair};
@@ -136,6 +137,8 @@ pub struct Running {
     pub node: Node,
     /// The links, for people.
     pub links: LinkTable,
+    /// The radio, for people.
+    pub radio: RadioTable,
     /// The folder; locked as long as this lives.
     pub home: Arc<Home>,
     /// The device's key, for signing invites and revocations.
@@ -194,15 +197,17 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     transports::keep_in_touch(&transports, others);
     let links = LinkTable::default();
     let mut radios = std::collections::BTreeMap::new();
+    let mut radio_table = RadioTable::default();
     if let Some(lora) = &settings.lora {
         let started = radio::start(lora, &home, device.node_id(), clock.now().wall)?;
         let radio = links.reserve();
         let profile = started.profile;
         // The engine thread takes it up first of all.
         let _ = inputs.send(Input::Event(Event::RadioUp { radio, profile }));
-        radios.insert(radio, started.commands);
-        let (inputs, expected, jobs) = (inputs.clone(), expected.clone(), jobs.clone());
-        tokio::spawn(radio::read(radio, started.events, inputs, expected, jobs));
+        radio_table = started.table.clone();
+        let listener = radio::Listener::new(radio, &started, inputs.clone(), expected.clone(), jobs.clone());
+        radios.insert(radio, started.controls);
+        tokio::spawn(radio::read(listener, started.events));
     }
     let reader = Reader {
         announcements: Reader::room_for_announcements(),
@@ -251,6 +256,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     Ok(Running {
         node,
         links,
+        radio: radio_table,
         home,
         device,
         damaged,

@@ -189,6 +189,13 @@ pub enum Action {
     },
     /// Send a message by radio. It may be lost: the protocol finds out.
     Broadcast(Broadcast),
+    /// Do not send what waits in this slot: it is no longer true.
+    Withdraw {
+        /// Which radio.
+        radio: LinkId,
+        /// The slot of the message.
+        slot: u64,
+    },
     /// From now on a radio's station asks for repair of what these send, and of these chunks (by the first bytes of their hashes).
     Listen {
         /// Which radio.

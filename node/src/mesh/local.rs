@@ -5,7 +5,7 @@ use super::engine::{Engine, Result};
 use super::{Action, LinkStatus, PeerStatus, Report, RequestId, Status, clock_digest};
 use crate::model::{
     Capabilities, Change, Clock, Context, DocumentPath, Dot, Entry, FolderPath, Now, Operation, Payload,
-    Sequence, Writer,
+    Sequence, WallTime, Writer,
 };
 use crate::space::{self, Document};
 use crate::store::Store;
@@ -273,6 +273,7 @@ impl<S: Store> Engine<S> {
         nodes.sort_by_key(|grant| grant.subject);
         nodes.dedup_by_key(|grant| grant.subject);
         let mut all_have = complete.clone();
+        let by_radio = self.radios.heard();
         for grant in nodes {
             let node = grant.subject;
             let holds = grant.capabilities.includes(Capabilities::HOLD) && !grant.capabilities.is_invite();
@@ -282,6 +283,14 @@ impl<S: Store> Engine<S> {
             let revoked = self.membership.is_revoked(node);
             let heard = self.announced.get(&node);
             let record = self.peers.get(&node).cloned().unwrap_or_default();
+            let by_radio = by_radio.iter().filter(|heard| heard.node == node);
+            let by_radio = by_radio
+                .map(|heard| heard.heard)
+                .max()
+                .map_or(WallTime(0), |heard| {
+                    let ago_us = now.instant.0.saturating_sub(heard.0);
+                    WallTime(now.wall.0.saturating_sub(ago_us / 1000))
+                });
             let lacking = self.held.missing_in(&record.acknowledged);
             let pending = self.count_live(&lacking)?;
             if !revoked {
@@ -297,7 +306,9 @@ impl<S: Store> Engine<S> {
                 in_step: self.pending.is_empty()
                     && record.acknowledged.includes(&self.held)
                     && self.held.includes(&record.acknowledged),
-                seen: heard.map_or(record.seen, |heard| heard.time.min(now.wall).max(record.seen)),
+                seen: heard
+                    .map_or(record.seen, |heard| heard.time.min(now.wall).max(record.seen))
+                    .max(by_radio),
                 free_bytes: heard.map(|heard| heard.free_bytes),
                 last_refusal: self.refusals.get(&node).cloned(),
             });
@@ -327,6 +338,7 @@ impl<S: Store> Engine<S> {
                     granted: state.granted,
                 })
                 .collect(),
+            heard: by_radio,
             peers,
             twin: self.twin,
         })

@@ -48,5 +48,5 @@ pub use message::{
 };
 #[doc(hidden)]
 pub use radio::radio_message;
-pub use radio::{radio_carried_chunk, radio_chunk};
-pub use status::{LinkStatus, PeerStatus, Status};
+pub use radio::{Overheard, radio_carried_chunk, radio_chunk};
+pub use status::{HeardStatus, LinkStatus, PeerStatus, Status};

@@ -1,6 +1,6 @@
 //! What a node says of itself.
 
-use crate::model::{Dot, Hash, NodeId, OwnerId, WallTime};
+use crate::model::{Dot, Hash, Instant, NodeId, OwnerId, WallTime};
 
 /// One link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,17 @@ pub struct LinkStatus {
     pub peer: NodeId,
     /// It is a granted node of the space, and its greeting has come.
     pub granted: bool,
+}
+
+/// A node that is heard by radio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeardStatus {
+    /// The radio.
+    pub radio: super::LinkId,
+    /// Who is heard.
+    pub node: NodeId,
+    /// When it last said what it holds.
+    pub heard: Instant,
 }
 
 /// One other node of the space.
@@ -59,6 +70,8 @@ pub struct Status {
     pub clock_digest: Hash,
     /// The links.
     pub links: Vec<LinkStatus>,
+    /// Who is heard by radio.
+    pub heard: Vec<HeardStatus>,
     /// The other nodes of the space.
     pub peers: Vec<PeerStatus>,
     /// Another live process was seen with this node's key.

@@ -113,7 +113,7 @@ pub(super) enum Taken {
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
     partials: BTreeMap<TransferKey, Partial>,
-    finished: VecDeque<TransferKey>,
+    finished: VecDeque<(TransferKey, ObjectId)>,
 }
 
 impl Incoming {
@@ -129,7 +129,7 @@ impl Incoming {
     ) -> Taken {
         let key = (from, place.transfer);
         let block = place.block.unwrap_or(0);
-        if self.finished.contains(&key) || symbol.is_empty() {
+        if self.is_finished(key) || symbol.is_empty() {
             return Taken::Nothing;
         }
         self.make_room(now, symbol.len() + SYMBOL_COST, key);
@@ -171,7 +171,7 @@ impl Incoming {
         head: Head,
     ) -> Taken {
         let key = (from, transfer);
-        if self.finished.contains(&key) || Layout::of(&head).is_none() {
+        if self.is_finished(key) || Layout::of(&head).is_none() {
             return Taken::Nothing;
         }
         self.make_room(now, 0, key);
@@ -189,6 +189,15 @@ impl Incoming {
         self.head(key, head)
     }
 
+    fn is_finished(&self, key: TransferKey) -> bool {
+        self.finished.iter().any(|(finished, _)| *finished == key)
+    }
+
+    /// Somebody sent this object lately, and all of it came.
+    pub(super) fn had(&self, name: ObjectId) -> bool {
+        self.finished.iter().any(|(_, finished)| *finished == name)
+    }
+
     /// What this node lacks of a block, for an answer; `None` if it has heard nothing of the transfer. `sender` is the sender's hint.
     pub(super) fn status(&self, key: TransferKey, block: u8, sender: u8) -> Option<Status> {
         let status = |needed, lacking| Status {
@@ -198,7 +207,7 @@ impl Incoming {
             needed,
             lacking,
         };
-        if self.finished.contains(&key) {
+        if self.is_finished(key) {
             return Some(status(0, Vec::new()));
         }
         let partial = self.partials.get(&key)?;
@@ -238,7 +247,7 @@ impl Incoming {
             .keys()
             .rev()
             .find(matches)
-            .or_else(|| self.finished.iter().rev().find(matches))
+            .or_else(|| self.finished.iter().map(|(key, _)| key).rev().find(matches))
             .copied()
     }
 
@@ -325,7 +334,7 @@ impl Incoming {
         let Some(partial) = self.partials.get_mut(&key) else {
             return Taken::Nothing;
         };
-        let Some((_, layout)) = partial.head else {
+        let Some((head, layout)) = partial.head else {
             return Taken::Kept;
         };
         for (block, state) in &mut partial.blocks {
@@ -348,7 +357,7 @@ impl Incoming {
         if self.finished.len() >= FINISHED_MAX {
             self.finished.pop_front();
         }
-        self.finished.push_back(key);
+        self.finished.push_back((key, head.object));
         Taken::Complete(object)
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Outgoing {
     /// What was answered since the last poll.
     answers: BTreeMap<PeerKey, Status>,
     unanswered: u32,
+    /// It went out before: receivers are asked what they lack before anything is sent.
+    resumed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,7 @@ impl Outgoing {
             next_repair: BTreeMap::new(),
             answers: BTreeMap::new(),
             unanswered: 0,
+            resumed: false,
         };
         outgoing.plan_block();
         Some(outgoing)
@@ -94,6 +97,21 @@ impl Outgoing {
         if !inline {
             self.plan.push_back(Step::Poll);
         }
+    }
+
+    /// These very bytes.
+    pub(super) fn carries(&self, name: ObjectId, object: &[u8]) -> bool {
+        self.head.object == name && self.object == object
+    }
+
+    /// Somebody wants it again: perhaps only what it lost.
+    pub(super) fn resume(&mut self) {
+        self.resumed = true;
+        self.block = 0;
+        self.unanswered = 0;
+        self.answers.clear();
+        self.plan.clear();
+        self.plan.push_back(Step::Poll);
     }
 
     /// The transfer's number, once its first frame went.
@@ -188,7 +206,7 @@ impl Outgoing {
             self.plan_repair(&lacking);
             return Next::More;
         }
-        if answers.is_empty() && !self.is_single() {
+        if answers.is_empty() && (self.resumed || !self.is_single()) {
             self.unanswered += 1;
             if self.unanswered >= POLLS_MAX {
                 return Next::Unheard;
@@ -200,7 +218,11 @@ impl Outgoing {
         if self.block + 1 < self.layout.blocks() {
             self.repair.remove(&self.block);
             self.block += 1;
-            self.plan_block();
+            if self.resumed {
+                self.plan.push_back(Step::Poll);
+            } else {
+                self.plan_block();
+            }
             return Next::More;
         }
         Next::Finished

@@ -292,10 +292,24 @@ impl Station {
         if lane > Lane::Control {
             self.told_ready = false;
         }
+        let sent_before = self
+            .lingering
+            .iter()
+            .position(|(_, _, object)| object.carries(name, &bytes));
         let load = if bytes.len() + MESSAGE_OVERHEAD <= frame_len_max {
             Some(Load::Single(bytes))
+        } else if let Some((_, _, mut object)) = sent_before.and_then(|at| self.lingering.remove(at)) {
+            object.resume();
+            Some(Load::Object(object))
         } else {
-            Outgoing::new(name, bytes, frame_len_max, audience).map(|object| Load::Object(Box::new(object)))
+            let heard = self.incoming.had(name);
+            Outgoing::new(name, bytes, frame_len_max, audience).map(|mut object| {
+                // When all of it was on air, whoever wants it has most of it.
+                if heard {
+                    object.resume();
+                }
+                Load::Object(Box::new(object))
+            })
         };
         if self
             .listening
@@ -524,10 +538,11 @@ impl Station {
 
     fn is_wanted(&self, key: TransferKey) -> bool {
         self.interest.senders.contains(&key.0)
-            || self
-                .incoming
-                .name(key)
-                .is_some_and(|name| self.interest.objects.contains(&name))
+            || match self.incoming.name(key) {
+                Some(name) => self.interest.objects.contains(&name),
+                // It may be what is waited for: the answer will tell its name.
+                None => !self.interest.objects.is_empty(),
+            }
     }
 
     /// Plans a status after a poll: soon for whoever lacks much, later for whoever lacks little. Whoever lacks nothing says so only if

@@ -8,6 +8,7 @@ use rand_chacha::rand_core::Rng;
 use super::entries::{self, NodeRef, node_ref};
 use super::message::{Beacon, ChunkRef, RadioMessage, StatementRef};
 use super::neighbours::{Neighbour, Radio};
+use super::speak::{SLOT_WANT, WANT_PAUSE_MAX};
 use super::summary::{Digest, Summary};
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{LinkId, RadioProfile};
@@ -19,6 +20,8 @@ use crate::store::Store;
 const SERVE_MAX: usize = 32;
 /// Statements are listed at most so often, in frames.
 const LIST_PAUSE_FRAMES: u64 = 30;
+/// So long, in frames, one waits for what is lacking to come by itself.
+const PATIENCE_FRAMES: u64 = 12;
 /// Nodes that know other members than this one does, at most.
 const STRANGERS_MAX: usize = 64;
 
@@ -38,7 +41,12 @@ impl<S: Store> Engine<S> {
     pub(in crate::mesh) fn radio_ready(&mut self, now: Now, radio: LinkId) {
         if let Some(state) = self.radios.by_id.get_mut(&radio) {
             state.ready = true;
+            state.serving = None;
             state.push_by(now.instant);
+            // Only now is all of it on its way.
+            for neighbour in state.neighbours.values_mut() {
+                neighbour.sent_at = now.instant;
+            }
         }
     }
 
@@ -104,6 +112,8 @@ impl<S: Store> Engine<S> {
             .shared(beacon.complete)
             .map(|state| state.clock.clone());
         let jitter = self.jitter(Duration::from_secs(1));
+        let chance = jitter.as_secs_f64();
+        let called = beacon.calls.contains(&self.node.0[0]);
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());
         };
@@ -123,7 +133,7 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         let settles = here.frames(2);
-        let patience = here.frames(12) + jitter;
+        let patience = here.frames(PATIENCE_FRAMES) + jitter;
         let neighbour = here
             .neighbours
             .entry(from)
@@ -136,15 +146,22 @@ impl<S: Store> Engine<S> {
         neighbour.complete = beacon.complete == beacon.clock;
         if completed {
             // It may have now what it was asked for in vain.
-            for wanted in here.wanted.values_mut() {
+            let vain = here
+                .wanted
+                .values_mut()
+                .filter(|wanted| now.instant >= wanted.coming_until);
+            for wanted in vain {
                 wanted.tries = 0;
                 wanted.again = wanted.again.min(now.instant.after(settles));
             }
         }
-        if now.instant >= neighbour.sent_at.after(settles) {
-            neighbour.sent = Clock::new();
-        }
         let in_step = own == Some(beacon.clock);
+        // What it held and what was sent to it may make a state that this node never was in.
+        let state = state.or_else(|| {
+            neighbour
+                .expected()
+                .filter(|expected| Digest::of(expected) == beacon.clock)
+        });
         if let Some(clock) = state {
             neighbour.is_at(clock);
         } else if news {
@@ -152,12 +169,28 @@ impl<S: Store> Engine<S> {
             neighbour.exact = false;
             neighbour.ahead = true;
         }
+        // What was sent and is not in there is lost.
+        if neighbour.known && here.ready && now.instant >= neighbour.sent_at.after(settles) {
+            neighbour.sent = Clock::new();
+        }
+        let (known, ahead) = (neighbour.known, neighbour.ahead);
+        // Others who are in step with this node can tell it as well.
+        let helpers = here
+            .neighbours
+            .values()
+            .filter(|other| own == Some(other.digest))
+            .count() as u64;
+        let span = here.frames(helpers * 3 / 2);
+        let helps = now.instant.after(span.mul_f64(chance));
         if in_step {
             here.trickle.consistent();
+            if called {
+                let at = now.instant.after(here.beacons(12).mul_f64(chance));
+                here.trickle.must_speak(at);
+            }
         } else {
-            let (known, ahead) = (neighbour.known, neighbour.ahead);
             if known {
-                here.push_by(now.instant);
+                here.push_by(helps);
             }
             if (ahead || !known) && here.summary.is_none() {
                 // Perhaps it sends what is new by itself.
@@ -227,9 +260,34 @@ impl<S: Store> Engine<S> {
                 }
             }
         }
+        let mut own = Clock::new();
+        for dot in heard.iter().filter(|dot| dot.writer.node == from) {
+            own.insert(*dot);
+        }
+        if !own.is_empty() {
+            self.holds(now, from, &own);
+        }
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());
         };
+        if let Some((at, _)) = &mut here.summary {
+            // There may be more to come, and then there is less to tell.
+            let patience = Duration::from_micros(here.profile.frame_airtime_us * PATIENCE_FRAMES);
+            *at = (*at).max(now.instant.after(patience));
+        }
+        // Others were faster: it need not be said twice.
+        let (slot, said) = here.pushed.take().unwrap_or_default();
+        if !said.is_empty() && said.iter().all(|dot| heard.contains(dot)) {
+            self.actions
+                .push_back(crate::mesh::Action::Withdraw { radio, slot });
+        } else if !said.is_empty() {
+            here.pushed = Some((slot, said));
+        }
+        let sender = here
+            .neighbours
+            .entry(from)
+            .or_insert_with(|| Neighbour::new(now.instant, Digest([0; 6])));
+        sender.heard = now.instant;
         for (node, neighbour) in &mut here.neighbours {
             for dot in &heard {
                 if *node == from {
@@ -282,6 +340,7 @@ impl<S: Store> Engine<S> {
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());
         };
+        let (ready, settles) = (here.ready, here.frames(2));
         let neighbour = here
             .neighbours
             .entry(from)
@@ -294,7 +353,10 @@ impl<S: Store> Engine<S> {
         // Its own state is one that it knows, and it may have forgotten all others.
         neighbour.common = (!others).then(|| (summary.digest, clock.clone()));
         neighbour.clock = Some(clock);
-        neighbour.sent = Clock::new();
+        // What is on its way, or was just now, it could not know of.
+        if ready && now.instant >= neighbour.sent_at.after(settles) {
+            neighbour.sent = Clock::new();
+        }
         if behind {
             here.push_by(now.instant.after(jitter));
         }
@@ -314,6 +376,7 @@ impl<S: Store> Engine<S> {
 
     fn wanted(&mut self, now: Now, radio: LinkId, of: NodeRef, chunks: &[ChunkRef]) -> Result<()> {
         if of != node_ref(self.node) {
+            self.overheard_want(now, radio, chunks);
             return Ok(());
         }
         for beginning in chunks {
@@ -322,6 +385,7 @@ impl<S: Store> Engine<S> {
             };
             if let Some(here) = self.radios.by_id.get_mut(&radio)
                 && here.serve.len() < SERVE_MAX
+                && here.serving != Some(hash)
                 && !here.serve.iter().any(|(other, _)| *other == hash)
             {
                 // Others who lack it may ask as well.
@@ -330,6 +394,36 @@ impl<S: Store> Engine<S> {
             }
         }
         Ok(())
+    }
+
+    /// What another asks for comes to this node as well.
+    fn overheard_want(&mut self, now: Now, radio: LinkId, chunks: &[ChunkRef]) {
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return;
+        };
+        let mut fetches = Vec::new();
+        for wanted in here.wanted.values_mut() {
+            if chunks.contains(&wanted.beginning()) {
+                wanted.again = now.instant.after(wanted.patience);
+                wanted.coming_until = now.instant.after(wanted.patience.min(WANT_PAUSE_MAX));
+                fetches.push((wanted.chunk, wanted.len));
+            }
+        }
+        if fetches.is_empty() {
+            return;
+        }
+        self.actions.push_back(crate::mesh::Action::Withdraw {
+            radio,
+            slot: SLOT_WANT,
+        });
+        for (chunk, len) in fetches {
+            self.actions.push_back(crate::mesh::Action::Fetch {
+                link: radio,
+                chunk,
+                len,
+                frame: Vec::new(),
+            });
+        }
     }
 
     /// Somebody tells which statements of membership it knows.

@@ -18,6 +18,10 @@ const STATEMENT_LIST: u8 = 7;
 const STATEMENTS: u8 = 8;
 
 const FLAG_COMPLETE: u8 = 1;
+const FLAG_CALLS: u8 = 2;
+
+/// Most nodes that a beacon calls.
+pub(super) const CALLED_MAX: usize = 8;
 
 /// Most statements in a message.
 const STATEMENTS_MAX: usize = 2048;
@@ -40,7 +44,8 @@ pub(super) type StatementRef = [u8; 4];
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RadioMessage {
-    /// `kind, flags, clock (6), membership (3), [clock of what is complete (6)]`: 11 bytes in a node that lacks no payload.
+    /// `kind, flags, clock (6), membership (3), [clock of what is complete (6)], [called (1) …]`: 11 bytes in a node that lacks no
+    /// payload.
     Beacon(Beacon),
     /// `kind, [summary], entries`: see [`super::entries`]. The summary tells what the receiver holds after them.
     Entries {
@@ -63,7 +68,7 @@ pub(super) enum RadioMessage {
 }
 
 /// What a node says of itself now and then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Beacon {
     /// Of all that it holds.
     pub(super) clock: Digest,
@@ -71,6 +76,8 @@ pub(super) struct Beacon {
     pub(super) complete: Digest,
     /// Of the grants and revocations that it knows.
     pub(super) membership: MembershipDigest,
+    /// The first bytes of the ids of nodes that should hold the same by now, and have not said so.
+    pub(super) calls: Vec<u8>,
 }
 
 impl RadioMessage {
@@ -78,12 +85,20 @@ impl RadioMessage {
         match self {
             Self::Beacon(beacon) => {
                 let complete = beacon.complete == beacon.clock;
-                let mut out = vec![BEACON, if complete { FLAG_COMPLETE } else { 0 }];
+                let mut flags = 0;
+                if complete {
+                    flags |= FLAG_COMPLETE;
+                }
+                if !beacon.calls.is_empty() {
+                    flags |= FLAG_CALLS;
+                }
+                let mut out = vec![BEACON, flags];
                 out.extend(beacon.clock.0);
                 out.extend(beacon.membership);
                 if !complete {
                     out.extend(beacon.complete.0);
                 }
+                out.extend(beacon.calls.iter().take(CALLED_MAX));
                 out
             }
             Self::Entries { summary, entries } => {
@@ -144,12 +159,22 @@ impl RadioMessage {
                 } else {
                     Digest(reader.array()?)
                 };
+                let calls = if flags & FLAG_CALLS != 0 {
+                    reader.rest()
+                } else {
+                    &[]
+                };
+                if calls.len() > CALLED_MAX {
+                    return Err(Damaged);
+                }
                 // What later versions add stands behind.
+                let calls = calls.to_vec();
                 reader.rest();
                 Self::Beacon(Beacon {
                     clock,
                     complete,
                     membership,
+                    calls,
                 })
             }
             ENTRIES => Self::Entries {
@@ -240,11 +265,13 @@ mod tests {
                 clock: Digest([1; 6]),
                 complete: Digest([1; 6]),
                 membership: [3; 3],
+                calls: Vec::new(),
             }),
             RadioMessage::Beacon(Beacon {
                 clock: Digest([1; 6]),
                 complete: Digest([2; 6]),
                 membership: [3; 3],
+                calls: vec![4, 5],
             }),
             RadioMessage::Entries {
                 summary: None,

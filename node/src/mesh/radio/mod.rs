@@ -25,6 +25,7 @@ mod hear;
 mod history;
 mod message;
 mod neighbours;
+mod overheard;
 mod speak;
 mod squeeze;
 mod summary;
@@ -36,3 +37,4 @@ pub(super) use neighbours::Radios;
 #[doc(hidden)]
 pub use fuzzing::radio_message;
 pub use message::{radio_carried_chunk, radio_chunk};
+pub use overheard::Overheard;

@@ -6,14 +6,14 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 
 use super::history::History;
-use super::message::{MembershipDigest, StatementRef};
+use super::message::{ChunkRef, MembershipDigest, StatementRef};
 use super::summary::Digest;
 use super::trickle::Trickle;
-use crate::mesh::{LinkId, RadioProfile};
-use crate::model::{Clock, Hash, Instant, NodeId};
+use crate::mesh::{HeardStatus, LinkId, RadioProfile};
+use crate::model::{Clock, Dot, Hash, Instant, NodeId};
 
 /// Whoever was silent for so long is not reckoned with.
-const NEIGHBOUR_LASTS: Duration = Duration::from_secs(3600);
+const NEIGHBOUR_LASTS: Duration = Duration::from_secs(4 * 3600);
 /// The longest pause between beacons.
 const BEACON_LONGEST: Duration = Duration::from_secs(900);
 /// The share of a radio's airtime that beacons may take, in thousandths.
@@ -81,8 +81,24 @@ impl Neighbour {
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) chunk: Hash,
+    /// A document of which it is a part.
+    pub(super) dot: Dot,
+    pub(super) len: u32,
+    /// How long it takes, with some patience.
+    pub(super) patience: Duration,
     pub(super) again: Instant,
+    /// Until then it is expected to be on its way, and nothing else is said of it.
+    pub(super) coming_until: Instant,
     pub(super) tries: u32,
+}
+
+impl Wanted {
+    /// How it is called in a request.
+    pub(super) fn beginning(&self) -> ChunkRef {
+        let mut beginning = [0; 8];
+        beginning.copy_from_slice(&self.chunk.0[..8]);
+        beginning
+    }
 }
 
 /// One radio.
@@ -98,6 +114,8 @@ pub(super) struct Radio {
     pub(super) neighbours: BTreeMap<NodeId, Neighbour>,
     /// When to look what somebody lacks.
     pub(super) push: Option<Instant>,
+    /// What was pushed last, by slot: it may still wait for its turn.
+    pub(super) pushed: Option<(u64, Vec<Dot>)>,
     /// When to say what is held; in full, where no common state is known.
     pub(super) summary: Option<(Instant, bool)>,
     /// The state that the last summary told of, and when.
@@ -112,6 +130,8 @@ pub(super) struct Radio {
     /// Chunks to be sent, and from when on: others may ask for them as well.
     pub(super) serve: VecDeque<(Hash, Instant)>,
     pub(super) wanted: BTreeMap<Hash, Wanted>,
+    /// A chunk that is on its way to others.
+    pub(super) serving: Option<Hash>,
     pub(super) listening: (BTreeSet<NodeId>, BTreeSet<[u8; 4]>),
     pub(super) next_slot: u64,
 }
@@ -128,6 +148,7 @@ impl Radio {
             beacon_refilled: now,
             neighbours: BTreeMap::new(),
             push: None,
+            pushed: None,
             summary: None,
             told: None,
             list: None,
@@ -136,6 +157,7 @@ impl Radio {
             statements: BTreeSet::new(),
             serve: VecDeque::new(),
             wanted: BTreeMap::new(),
+            serving: None,
             listening: (BTreeSet::new(), BTreeSet::new()),
             next_slot: 16,
             profile,
@@ -166,9 +188,62 @@ impl Radio {
             .retain(|_, neighbour| now < neighbour.heard.after(NEIGHBOUR_LASTS));
     }
 
+    /// A time in which so many beacons can be sent.
+    pub(super) fn beacons(&self, beacons: u64) -> Duration {
+        Duration::from_micros(self.profile.frame_airtime_us / 4 * beacons)
+    }
+
     /// A time to wait, of so many frames at least and at most.
     pub(super) fn frames(&self, frames: u64) -> Duration {
         Duration::from_micros(self.profile.frame_airtime_us * frames)
+    }
+
+    /// Neighbours to be asked for a document's payload, in turn: its writer, those who are known to hold it with their other payloads,
+    /// those who may.
+    pub(super) fn holders(&self, dot: Dot) -> Vec<NodeId> {
+        let rank = |(node, neighbour): &(&NodeId, &Neighbour)| {
+            let holds = neighbour.clock.as_ref().is_some_and(|clock| clock.contains(dot));
+            let rank = match (**node == dot.writer.node, holds, neighbour.complete) {
+                (true, ..) => 0,
+                (false, true, true) => 1,
+                (false, false, true) => 2,
+                (false, _, false) => 3,
+            };
+            (rank, **node)
+        };
+        let mut holders: Vec<(u8, NodeId)> =
+            self.neighbours.iter().map(|neighbour| rank(&neighbour)).collect();
+        holders.sort();
+        // Asking those who can hardly have it is of use only if nobody else is there.
+        let best = holders.first().map_or(0, |(rank, _)| *rank);
+        let keep = if best <= 1 { 1 } else { best };
+        holders
+            .into_iter()
+            .filter(|(rank, _)| *rank <= keep)
+            .map(|(_, node)| node)
+            .collect()
+    }
+
+    /// How long a payload of so many bytes may take, twice over.
+    pub(super) fn patience(&self, len: u32) -> Duration {
+        let frames = u64::from(len) / self.profile.frame_len_max.max(1) as u64 + 4;
+        let share = u64::from(self.profile.share_permille.clamp(1, 1000));
+        self.frames(frames * 2 * 1000 / share)
+    }
+
+    /// A payload is expected to be on its way to this node.
+    pub(super) fn is_coming(&self, now: Instant) -> bool {
+        self.wanted.values().any(|wanted| now < wanted.coming_until)
+    }
+
+    /// Every neighbour is known to be in this state.
+    pub(super) fn all_at(&self, digest: Digest) -> bool {
+        !self.neighbours.is_empty()
+            && self.strangers.is_empty()
+            && self
+                .neighbours
+                .values()
+                .all(|neighbour| neighbour.digest == digest && neighbour.complete)
     }
 
     pub(super) fn push_by(&mut self, at: Instant) {
@@ -186,6 +261,10 @@ impl Radio {
 pub(in crate::mesh) struct Radios {
     pub(super) by_id: BTreeMap<LinkId, Radio>,
     pub(super) history: History,
+    /// What was complete when that was last looked at.
+    pub(super) complete: Option<Digest>,
+    /// Some payload was lacking then.
+    pub(super) incomplete: bool,
 }
 
 impl Radios {
@@ -211,7 +290,21 @@ impl Radios {
         self.by_id.values().filter_map(of).min()
     }
 
-    /// The payloads of documents do not come here over any radio.
+    /// Who is heard.
+    pub(in crate::mesh) fn heard(&self) -> Vec<HeardStatus> {
+        let of = |(radio, state): (&LinkId, &Radio)| {
+            let radio = *radio;
+            let heard = state.neighbours.iter().map(move |(node, neighbour)| HeardStatus {
+                radio,
+                node: *node,
+                heard: neighbour.heard,
+            });
+            heard.collect::<Vec<_>>()
+        };
+        self.by_id.iter().flat_map(of).collect()
+    }
+
+    /// Says whether there is no radio.
     pub(in crate::mesh) fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }

@@ -5,9 +5,12 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::entries::{self, Packed, node_ref};
-use super::message::{Beacon, MembershipDigest, RadioMessage, StatementRef};
-use super::neighbours::Wanted;
+use super::message::{Beacon, CALLED_MAX, MembershipDigest, RadioMessage, StatementRef};
+use super::neighbours::{Neighbour, Wanted};
 use super::summary::{Digest, Runs, Summary};
+use super::trickle::Turn;
+use rand_chacha::rand_core::Rng;
+
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, Broadcast, Lane, LinkId};
 use crate::model::{Clock, Dot, Entry, Hash, NodeId, Now, Payload};
@@ -18,7 +21,7 @@ use crate::store::Store;
 const SLOT_BEACON: u64 = 1;
 const SLOT_SUMMARY: u64 = 2;
 const SLOT_LIST: u64 = 3;
-const SLOT_WANT: u64 = 4;
+pub(super) const SLOT_WANT: u64 = 4;
 
 /// Most bytes of entries in one message: some 40 frames, each of which may have to be repaired.
 const ENTRIES_LEN: usize = 8 * 1024;
@@ -28,7 +31,9 @@ const CANDIDATES_MAX: usize = 256;
 pub(super) const PAYLOAD_LEN_MAX: u64 = 128 * 1024;
 /// The first pause before a payload is asked for again, in frames; each is twice as long, up to the longest.
 const WANT_PAUSE_FRAMES: u64 = 30;
-const WANT_PAUSE_MAX: Duration = Duration::from_secs(900);
+/// What was overheard is looked for before anybody is asked.
+const LOOK_FIRST: Duration = Duration::from_millis(200);
+pub(super) const WANT_PAUSE_MAX: Duration = Duration::from_secs(900);
 
 /// What somebody lacks.
 struct Lacking {
@@ -43,7 +48,18 @@ impl<S: Store> Engine<S> {
             return;
         }
         let complete = self.complete();
-        let news = self.radios.history.note(&self.held);
+        let before = self.radios.history.current().map(|state| state.clock.clone());
+        let mut news = self.radios.history.note(&self.held);
+        // Whoever wrote something, or gave it, waits to hear that it is here.
+        let of_others = before.is_some_and(|before| {
+            let more = self.held.missing_in(&before);
+            more.iter().any(|(writer, ..)| writer.node != self.node)
+        });
+        let complete_digest = Digest::of(&complete);
+        let completed = complete == self.held && self.radios.incomplete;
+        news |= self.radios.complete != Some(complete_digest);
+        self.radios.complete = Some(complete_digest);
+        self.radios.incomplete = complete != self.held;
         if complete != self.held {
             // Somebody who has all of that may say so.
             let held = self.held.clone();
@@ -51,14 +67,26 @@ impl<S: Store> Engine<S> {
             self.radios.history.note(&held);
         }
         let current = self.radios.history.current().map(|state| state.digest);
-        for radio in self.radios.by_id.values_mut() {
+        for (id, radio) in &mut self.radios.by_id {
             for neighbour in radio.neighbours.values_mut() {
                 if Some(neighbour.digest) == current {
                     neighbour.is_at(self.held.clone());
                 }
             }
             if news {
+                // A beacon that waits for its turn tells of the past: others would take what they sent for lost.
+                self.actions.push_back(Action::Withdraw {
+                    radio: *id,
+                    slot: SLOT_BEACON,
+                });
                 radio.trickle.reset(now.instant, &mut self.rng);
+                if of_others && !self.radios.incomplete || completed {
+                    let within = radio.beacons(12);
+                    let micros = self.rng.next_u64() % (within.as_micros() as u64).max(1);
+                    radio
+                        .trickle
+                        .must_speak(now.instant.after(Duration::from_micros(micros)));
+                }
                 radio.push_by(now.instant);
             }
         }
@@ -110,15 +138,36 @@ impl<S: Store> Engine<S> {
     }
 
     fn beacon_when_due(&mut self, now: Now, radio: LinkId) {
-        let Some(here) = self.radios.by_id.get_mut(&radio) else {
-            return;
-        };
-        if !here.trickle.due(now.instant, &mut self.rng) || !here.take_beacon(now.instant) {
-            return;
-        }
         let Some(clock) = self.radios.history.current().map(|state| state.digest) else {
             return;
         };
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return;
+        };
+        let turn = here.trickle.due(now.instant, &mut self.rng);
+        // The end of what comes tells more than its beginning.
+        if turn == Turn::Silent || here.is_coming(now.instant) {
+            return;
+        }
+        // All have just said the same; or they will, after what is on its way to them.
+        if turn == Turn::May && (here.serving.is_some() || here.trickle.is_quick() && here.all_at(clock)) {
+            return;
+        }
+        if !here.take_beacon(now.instant) {
+            return;
+        }
+        let behind = |neighbour: &&Neighbour| {
+            (neighbour.digest != clock || !neighbour.complete)
+                && neighbour.expected().is_some_and(|expected| expected == self.held)
+        };
+        // Those who must speak soon have not had the time yet.
+        let calls = here
+            .neighbours
+            .iter()
+            .filter(|(_, neighbour)| turn == Turn::May && behind(neighbour))
+            .map(|(node, _)| node.0[0])
+            .take(CALLED_MAX)
+            .collect();
         let complete = if self.pending.is_empty() {
             clock
         } else {
@@ -128,6 +177,7 @@ impl<S: Store> Engine<S> {
             clock,
             complete,
             membership: self.membership_short(),
+            calls,
         });
         self.broadcast(radio, SLOT_BEACON, Lane::Control, beacon.encode());
     }
@@ -223,17 +273,34 @@ impl<S: Store> Engine<S> {
         }
         // One at a time: what is under way is finished first.
         if here.wanted.is_empty() {
-            let Some((chunk, _)) = self.next_payload()? else {
+            let Some((chunk, len, dot)) = self.next_payload()? else {
                 return Ok(());
             };
+            let chance = self.rng.next_u64() % 1000;
+            self.listen(radio);
             if let Some(here) = self.radios.by_id.get_mut(&radio) {
+                // Others may lack it, too, and one request is enough for all.
+                let others = here.neighbours.len().saturating_sub(1) as u64;
                 let wanted = Wanted {
                     chunk,
-                    again: now.instant,
+                    dot,
+                    len,
+                    patience: here.patience(len),
+                    again: now
+                        .instant
+                        .after(LOOK_FIRST + here.beacons(others * 4) * chance as u32 / 1000),
+                    coming_until: now.instant,
                     tries: 0,
                 };
                 here.wanted.insert(chunk, wanted);
             }
+            // Perhaps it was heard already, or is still on the disk.
+            self.actions.push_back(Action::Fetch {
+                link: radio,
+                chunk,
+                len,
+                frame: Vec::new(),
+            });
         }
         let due: Vec<Wanted> = self
             .radios
@@ -261,19 +328,8 @@ impl<S: Store> Engine<S> {
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());
         };
-        // Those who have all their payloads are asked in turn; if there are none, the others.
-        let mut candidates: Vec<NodeId> = here
-            .neighbours
-            .iter()
-            .filter(|(_, neighbour)| neighbour.complete)
-            .map(|(node, _)| *node)
-            .collect();
-        if candidates.is_empty() {
-            candidates = here.neighbours.keys().copied().collect();
-        }
-        let frames = u64::from(record.len) / here.profile.frame_len_max.max(1) as u64 + 4;
-        let share = u64::from(here.profile.share_permille.clamp(1, 1000));
-        let transfer = here.frames(frames * 2 * 1000 / share);
+        let candidates = here.holders(wanted.dot);
+        let transfer = here.patience(record.len);
         let pause =
             (here.frames(WANT_PAUSE_FRAMES) * 2_u32.saturating_pow(wanted.tries.min(8))).min(WANT_PAUSE_MAX);
         let chosen = candidates
@@ -286,13 +342,12 @@ impl<S: Store> Engine<S> {
         });
         if chosen.is_some() {
             wanted.tries += 1;
+            wanted.coming_until = now.instant.after(transfer.min(WANT_PAUSE_MAX));
         }
-        let chunk = wanted.chunk;
+        let (chunk, beginning) = (wanted.chunk, wanted.beginning());
         here.wanted.insert(chunk, wanted);
         self.listen(radio);
         if let Some(node) = chosen {
-            let mut beginning = [0; 8];
-            beginning.copy_from_slice(&chunk.0[..8]);
             let frame = RadioMessage::Want {
                 of: node_ref(node),
                 chunks: vec![beginning],
@@ -317,8 +372,8 @@ impl<S: Store> Engine<S> {
     }
 
     /// The smallest chunk that is lacking and small enough. Documents that lack none any more are complete.
-    fn next_payload(&mut self) -> Result<Option<(Hash, u32)>> {
-        let mut smallest: Option<(Hash, u32)> = None;
+    fn next_payload(&mut self) -> Result<Option<(Hash, u32, Dot)>> {
+        let mut smallest: Option<(Hash, u32, Dot)> = None;
         let pending: Vec<Dot> = self.pending.iter().take(CANDIDATES_MAX).copied().collect();
         for dot in pending {
             let chunks = self.view(|view| {
@@ -348,8 +403,8 @@ impl<S: Store> Engine<S> {
                 self.complete_payload(dot)?;
             }
             for (hash, len) in chunks.unwrap_or_default() {
-                if smallest.is_none_or(|(_, least)| len < least) {
-                    smallest = Some((hash, len));
+                if smallest.is_none_or(|(_, least, _)| len < least) {
+                    smallest = Some((hash, len, dot));
                 }
             }
         }
@@ -394,6 +449,7 @@ impl<S: Store> Engine<S> {
             && let Some((chunk, _)) = here.serve.remove(at)
         {
             here.ready = false;
+            here.serving = Some(chunk);
             self.actions.push_back(Action::Serve { link: radio, chunk });
         }
         Ok(())
@@ -458,6 +514,7 @@ impl<S: Store> Engine<S> {
             }
         }
         let slot = here.slot();
+        here.pushed = Some((slot, sent.iter().map(|(dot, _)| *dot).collect()));
         // There may be more.
         here.push = Some(now.instant);
         let message = match (chosen.is_empty(), summary) {

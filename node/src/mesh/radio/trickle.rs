@@ -12,6 +12,19 @@ use crate::model::Instant;
 
 /// "k" of the RFC.
 const REDUNDANCY: u32 = 2;
+/// So many of the longest intervals in a row others may speak in one's place.
+const SILENCED_MAX: u32 = 4;
+
+/// What a timer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing is to be said.
+    Silent,
+    /// Speak, unless it is of no use.
+    May,
+    /// Speak: somebody waits to hear it.
+    Must,
+}
 
 /// One timer.
 #[derive(Debug, Clone)]
@@ -24,6 +37,10 @@ pub(super) struct Trickle {
     /// When to speak in it; `None` once that is past.
     speak: Option<Instant>,
     heard: u32,
+    /// Speak, whatever is heard.
+    must: bool,
+    /// How often in a row others spoke in its place.
+    silenced: u32,
 }
 
 impl Trickle {
@@ -36,6 +53,8 @@ impl Trickle {
             end: now,
             speak: None,
             heard: 0,
+            must: false,
+            silenced: 0,
         };
         trickle.begin(now, rng);
         trickle
@@ -63,24 +82,45 @@ impl Trickle {
         }
     }
 
+    /// Speak by then, whatever others say.
+    pub(super) fn must_speak(&mut self, at: Instant) {
+        self.must = true;
+        self.speak = Some(self.speak.map_or(at, |speak| speak.min(at)));
+    }
+
+    /// Intervals are still short: something differed lately.
+    pub(super) fn is_quick(&self) -> bool {
+        self.interval * 8 < self.longest
+    }
+
     pub(super) fn timeout(&self) -> Instant {
         self.speak.unwrap_or(self.end)
     }
 
     /// Says whether to speak now.
-    pub(super) fn due(&mut self, now: Instant, rng: &mut ChaCha8Rng) -> bool {
+    pub(super) fn due(&mut self, now: Instant, rng: &mut ChaCha8Rng) -> Turn {
         if let Some(speak) = self.speak {
             if now < speak {
-                return false;
+                return Turn::Silent;
             }
             self.speak = None;
-            return self.heard < REDUNDANCY;
+            // Whoever is never heard would be taken for gone.
+            let forgotten = self.silenced >= SILENCED_MAX && self.interval >= self.longest;
+            if !self.must && !forgotten && self.heard >= REDUNDANCY {
+                self.silenced += 1;
+                return Turn::Silent;
+            }
+            self.silenced = 0;
+            return match std::mem::take(&mut self.must) {
+                true => Turn::Must,
+                false => Turn::May,
+            };
         }
         if now >= self.end {
             self.interval = (self.interval * 2).min(self.longest);
             self.begin(now, rng);
         }
-        false
+        Turn::Silent
     }
 }
 
@@ -99,7 +139,7 @@ mod tests {
                 trickle.consistent();
             }
             now = trickle.timeout();
-            if trickle.due(now, &mut rng) {
+            if trickle.due(now, &mut rng) == Turn::May {
                 spoken.push(now.0 / 1_000_000);
             }
             heard_each = heard_each.min(100);
@@ -120,8 +160,24 @@ mod tests {
 
     #[test]
     fn whoever_hears_enough_is_silent() {
-        assert!(times(2, 6000).is_empty());
+        assert!(times(2, 1000).is_empty());
+        // But not for ever.
+        assert!((1..5).contains(&times(2, 12_000).len()));
         assert_eq!(times(1, 6000).len(), times(0, 6000).len());
+    }
+
+    #[test]
+    fn whoever_must_speak_is_not_silenced() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let (short, long) = (Duration::from_secs(4), Duration::from_secs(600));
+        let mut trickle = Trickle::new(Instant(0), short, long, &mut rng);
+        trickle.consistent();
+        trickle.consistent();
+        let at = Instant(1_000_000);
+        trickle.must_speak(at);
+        assert_eq!(trickle.timeout(), at);
+        assert_eq!(trickle.due(at, &mut rng), Turn::Must);
+        assert_eq!(trickle.due(trickle.timeout(), &mut rng), Turn::Silent);
     }
 
     #[test]
