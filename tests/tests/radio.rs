@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cairn_sim::modem::{Command, Fleet, FleetConfig};
-use cairn_tests::{Daemon, Random, cairn, eventually};
+use cairn_tests::{Daemon, Random, cairn, cairn_fails, eventually};
 use cairn_transports::lora::modem::ModemKind;
 use serde_json::Value;
 
@@ -174,4 +174,82 @@ fn a_killed_process_an_unplugged_modem_and_a_reset_lose_nothing() {
     valley.in_step();
     valley.holds("long", &long);
     valley.holds("during", b"while the modem is away");
+}
+
+#[test]
+fn every_modem_is_recognised_at_its_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleets: Vec<Fleet> = ModemKind::ALL
+        .into_iter()
+        .map(|kind| Fleet::start(FleetConfig::new(kind, 1)).unwrap())
+        .collect();
+    for (fleet, kind) in fleets.iter().zip(ModemKind::ALL) {
+        let port = fleet.paths()[0].to_str().unwrap();
+        let found: Value =
+            serde_json::from_str(&cairn(folder.path(), &["modem", "probe", "--json", port])).unwrap();
+        assert_eq!(found[0]["modem"], kind.name(), "{found}");
+        assert_eq!(found[0]["port"], port);
+    }
+    let (code, said) = cairn_fails(folder.path(), &["modem", "probe", "/dev/null", "/no/such/port"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("no modem was found"), "{said}");
+}
+
+#[test]
+fn a_modem_that_nobody_named_is_found_and_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::start(FleetConfig::new(ModemKind::Rylr, 1)).unwrap();
+    let port = fleet.paths()[0].to_str().unwrap();
+    let mut node = Daemon::start(folder.path(), &["--lora", port, "--region", "EU868"]);
+    let on_air = |node: &Daemon| {
+        eventually(DEADLINE, || {
+            let radio = node.status()["radio"].take();
+            (radio["online"] == true)
+                .then(|| radio.clone())
+                .ok_or_else(|| radio.to_string())
+        })
+    };
+    assert!(on_air(&node)["modem"].as_str().unwrap().contains("RYLR"));
+    node.kill();
+    // Told once by the command line, or by the file.
+    let file = format!("[lora]\nport = \"{port}\"\n");
+    std::fs::write(folder.path().join("cairn.toml"), file).unwrap();
+    let node = Daemon::start(folder.path(), &[]);
+    assert_eq!(on_air(&node)["port"], port);
+}
+
+#[test]
+fn a_port_without_a_modem_is_said_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["run", "--no-mdns", "--http", "127.0.0.1:0", "--lora", "/dev/null"];
+    let (code, said) = cairn_fails(folder.path(), &args);
+    assert_eq!(code, 1);
+    assert!(said.contains("--region"), "{said}");
+    let (_, said) = cairn_fails(folder.path(), &[&args[..], &["--region", "EU868"]].concat());
+    assert!(said.contains("nothing at /dev/null answers"), "{said}");
+}
+
+#[test]
+fn a_test_shows_how_well_each_hears_the_other() {
+    let mut valley = Valley::new(ModemKind::Rnode, 2, 0.0);
+    // Both have heard of one another.
+    valley.put(0, "a", b"some");
+    valley.in_step();
+    let mut caller = valley.nodes.remove(0);
+    caller.terminate();
+    let port = valley.modems.paths()[0].to_str().unwrap();
+    let options = ["--region", "IN865", "--sf", "7", "--count", "2", "--json"];
+    let said = cairn(&caller.home, &[&["modem", "test", port], &options[..]].concat());
+    let events: Vec<Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events[0]["event"], "online", "{said}");
+    let answer = events
+        .iter()
+        .find(|event| event["event"] == "answer")
+        .expect(&said);
+    for strength in ["rssi_dbm", "there_rssi_dbm", "snr_db", "there_snr_db"] {
+        assert!(answer[strength].is_number(), "{answer}");
+    }
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use cairn_transports::lora::Region;
 use cairn_transports::lora::modem::ModemKind;
+use cairn_transports::lora::{ModeLines, Region};
 use clap::{Args, Parser, Subcommand};
 
 /// A storage node for people who cannot count on a server, or on a network.
@@ -70,7 +70,16 @@ pub struct LoraArguments {
     /// The serial port of a LoRa modem, such as /dev/ttyUSB0
     #[arg(long = "lora", value_name = "PORT")]
     pub port: Option<String>,
-    /// What kind of modem it is: rnode, e22 or rylr. Default: rnode
+    /// How it is set
+    #[command(flatten)]
+    pub radio: RadioArguments,
+}
+
+/// How a radio is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "LoRa radio")]
+pub struct RadioArguments {
+    /// What kind of modem it is: rnode, e22 or rylr. Default: what answers
     #[arg(long, value_name = "KIND", requires = "port")]
     pub modem: Option<ModemKind>,
     /// Whose rules hold: EU868, EU433, US915, AU915, AS923 or IN865. Told once, it is remembered
@@ -94,6 +103,9 @@ pub struct LoraArguments {
     /// Bits per second over the air, of an E22, which knows no spreading factor. Default: 2400
     #[arg(long, value_name = "BPS", requires = "port")]
     pub air_rate: Option<u32>,
+    /// The GPIO lines that an E22's M0 and M1 are wired to. Default: 22,27 on a Raspberry Pi's own serial port
+    #[arg(long, value_name = "[CHIP:]M0,M1", requires = "port")]
+    pub mode_lines: Option<ModeLines>,
 }
 
 /// What to do.
@@ -227,6 +239,9 @@ pub enum Words {
         #[arg(long)]
         json: bool,
     },
+    /// LoRa modems
+    #[command(subcommand)]
+    Modem(ModemWords),
     /// Write a folder as a tar archive
     Export {
         /// Which folder
@@ -257,6 +272,36 @@ pub enum Words {
     Completions {
         /// For which shell
         shell: clap_complete::Shell,
+    },
+}
+
+/// What to do with modems.
+#[derive(Debug, Subcommand)]
+pub enum ModemWords {
+    /// Say which modem is at which serial port
+    Probe {
+        /// The ports. Default: all that this machine has
+        port: Vec<String>,
+        /// The GPIO lines that an E22's M0 and M1 are wired to. Default: 22,27 on a Raspberry Pi's own serial port
+        #[arg(long, value_name = "[CHIP:]M0,M1")]
+        mode_lines: Option<ModeLines>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Call other nodes by radio and show how well each hears the other
+    Test {
+        /// The modem's serial port
+        port: String,
+        /// How it is set
+        #[command(flatten)]
+        radio: RadioArguments,
+        /// How often to call
+        #[arg(long, default_value_t = 5)]
+        count: u8,
+        /// Print JSON, a line for each thing that happens
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::arguments::{Cli, RunArguments, TokenWords, Words};
 use super::output::{number, progress, qr, size, table, text};
-use super::{decode, node, output};
+use super::{decode, modem, node, output};
 use crate::control::{Client, ClientError, Request};
 
 /// Why a command failed.
@@ -75,6 +75,7 @@ pub(super) fn run(cli: Cli) -> Outcome {
             json,
         }) => invite(home, qr, &expires, address, json),
         Some(Words::Token(words)) => token(home, words),
+        Some(Words::Modem(words)) => modem::run(home, words),
         Some(Words::Put {
             file,
             path,

@@ -8,9 +8,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::arguments::RunArguments;
 use super::commands::Failure;
+use super::modem;
 use crate::daemon::{
-    ConfigError, ConfigFile, Home, HomeError, Invite, LoraSettings, Settings, SpaceFile, SystemClock,
-    parse_size, run_until_stopped,
+    ConfigError, ConfigFile, Home, HomeError, Invite, LoraFile, Settings, SpaceFile, SystemClock, parse_size,
+    run_until_stopped,
 };
 
 /// The name under which a new folder's user is known, when nobody says.
@@ -88,6 +89,16 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         file.extend(told);
         file
     };
+    let in_file = file
+        .lora
+        .map(LoraFile::settings)
+        .transpose()
+        .map_err(Failure::usage)?;
+    let lora = match (arguments.lora.port, in_file) {
+        (Some(port), in_file) => Some(modem::settings(port, arguments.lora.radio, in_file)),
+        (None, in_file) => in_file,
+    };
+    let lora = lora.map(|lora| modem::with_region(home, lora)).transpose()?;
     let settings = Settings {
         home: home.to_owned(),
         user: arguments.user.or(file.user).unwrap_or_else(|| USER.into()),
@@ -103,17 +114,7 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         http: chosen_http.unwrap_or(Settings::DEFAULT_HTTP),
         http_any_port: chosen_http.is_none(),
         public_url: arguments.public_url.or(file.public_url),
-        lora: arguments.lora.port.map(|port| LoraSettings {
-            port,
-            modem: arguments.lora.modem,
-            region: arguments.lora.region,
-            frequency_hz: arguments.lora.frequency,
-            spreading_factor: arguments.lora.sf,
-            bandwidth_hz: arguments.lora.bandwidth,
-            coding_rate: arguments.lora.coding_rate,
-            tx_power_dbm: arguments.lora.tx_power,
-            air_rate_bps: arguments.lora.air_rate,
-        }),
+        lora,
     };
     run_until_stopped(&settings).map_err(Failure::of)
 }

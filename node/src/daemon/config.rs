@@ -4,8 +4,11 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::Deserialize;
+
+use super::LoraSettings;
 
 /// The file that the first start writes: every key.
 const TEMPLATE: &str = r#"# The configuration of this cairn. What the command line says goes before this file.
@@ -47,6 +50,12 @@ const TEMPLATE: &str = r#"# The configuration of this cairn. What the command li
 
 # What is logged: error, warn, info, debug or trace.
 # log = "info"
+
+# A LoRa radio. The other keys are those of the options: modem, frequency, sf, bandwidth,
+# coding_rate, tx_power, air_rate, mode_lines. None by default.
+# [lora]
+# port = "/dev/ttyUSB0"
+# region = "EU868"
 "#;
 
 /// Why the configuration cannot be used.
@@ -76,6 +85,14 @@ pub enum ConfigError {
         key: String,
         /// What it says.
         value: String,
+    },
+    /// A value that means nothing.
+    #[error("cairn.toml: {key}: {reason}")]
+    BadValue {
+        /// The key.
+        key: String,
+        /// What is wrong.
+        reason: String,
     },
     /// No level.
     #[error("{key}: \"{value}\" is no log level: use error, warn, info, debug or trace")]
@@ -119,6 +136,64 @@ pub struct ConfigFile {
     pub document_size_max: Option<String>,
     /// What is logged.
     pub log: Option<String>,
+    /// A LoRa radio.
+    pub lora: Option<LoraFile>,
+}
+
+/// A LoRa radio, as the file may describe it. Each key is as the option of that name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoraFile {
+    /// The serial port.
+    pub port: String,
+    /// The kind of modem.
+    pub modem: Option<String>,
+    /// Whose rules hold.
+    pub region: Option<String>,
+    /// In Hz.
+    pub frequency: Option<u32>,
+    /// The spreading factor.
+    pub sf: Option<u8>,
+    /// In Hz.
+    pub bandwidth: Option<u32>,
+    /// 5 to 8.
+    pub coding_rate: Option<u8>,
+    /// In dBm.
+    pub tx_power: Option<u8>,
+    /// In bits per second, of an E22.
+    pub air_rate: Option<u32>,
+    /// The GPIO lines of an E22's M0 and M1.
+    pub mode_lines: Option<String>,
+}
+
+impl LoraFile {
+    /// The settings that it describes.
+    pub fn settings(self) -> Result<LoraSettings, ConfigError> {
+        fn read<T: FromStr<Err: ToString>>(
+            key: &str,
+            text: Option<String>,
+        ) -> Result<Option<T>, ConfigError> {
+            let read = |text: String| {
+                text.parse().map_err(|error: T::Err| ConfigError::BadValue {
+                    key: key.to_owned(),
+                    reason: error.to_string(),
+                })
+            };
+            text.map(read).transpose()
+        }
+        Ok(LoraSettings {
+            port: self.port,
+            modem: read("lora.modem", self.modem)?,
+            mode_lines: read("lora.mode_lines", self.mode_lines)?,
+            region: read("lora.region", self.region)?,
+            frequency_hz: self.frequency,
+            spreading_factor: self.sf,
+            bandwidth_hz: self.bandwidth,
+            coding_rate: self.coding_rate,
+            tx_power_dbm: self.tx_power,
+            air_rate_bps: self.air_rate,
+        })
+    }
 }
 
 impl ConfigFile {
@@ -172,7 +247,10 @@ mod tests {
         // With the comment signs taken off, every key is one that is known.
         let uncommented: String = TEMPLATE
             .lines()
-            .filter_map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")))
+            .filter_map(|line| {
+                line.strip_prefix("# ")
+                    .filter(|line| line.contains(" = ") || line.starts_with('['))
+            })
             .map(|line| format!("{line}\n"))
             .collect();
         let all: ConfigFile = toml::from_str(&uncommented).unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cairn_transports::PeerKey;
@@ -10,14 +11,16 @@ use cairn_transports::lora::modem::{
     ConfigError, E22_BANDWIDTH_HZ, E22Config, ModemKind, ModemSettings, RnodeConfig, RylrConfig,
 };
 use cairn_transports::lora::{
-    Broadcast as OnAir, BudgetRecord, CodingRate, Interest, MESSAGE_OVERHEAD, Radio, RadioCommand,
-    RadioConfig, RadioEvent, Region, RegionError, SpaceKey, SpreadingFactor, SubBand,
+    Broadcast as OnAir, BudgetRecord, CodingRate, Interest, MESSAGE_OVERHEAD, ModeLines, Radio, RadioCommand,
+    RadioConfig, RadioEvent, Region, RegionError, SpaceKey, SpreadingFactor, SubBand, probe_port,
 };
 use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant};
 
 use super::chunk_worker::{Expected, Job};
 use super::engine_thread::{Input, Inputs};
 use super::home::{Home, HomeError, random_seed};
+use super::modem_call::{ModemCall, caller};
 use super::radio_table::{RadioInfo, RadioTable, Signal};
 use crate::mesh::{
     Broadcast, Event, Lane, LinkId, Overheard, RadioProfile, chunk_frame, radio_carried_chunk,
@@ -28,8 +31,14 @@ use crate::model::{Hash, NodeId, WallTime};
 const RECORD_FILE: &str = "airtime.record";
 /// The region that was told once.
 const REGION_FILE: &str = "region";
+/// The kind of modem that was used last.
+const MODEM_FILE: &str = "modem";
 /// An antenna's gain over an isotropic one, in dB: what a plain dipole has.
 const ANTENNA_DB: f32 = 2.15;
+/// Calls are answered at most so often.
+const ANSWER_PAUSE: Duration = Duration::from_secs(2);
+/// The slot of answers to calls: none of the engine's.
+const ANSWER_SLOT: u64 = 1 << 62;
 /// The power that is used if nobody says which, in dBm.
 const TX_POWER_DBM: u8 = 14;
 
@@ -38,8 +47,10 @@ const TX_POWER_DBM: u8 = 14;
 pub struct LoraSettings {
     /// The serial port.
     pub port: String,
-    /// Which kind of modem is there.
+    /// Which kind of modem is there. If nobody says, it is asked, and what was found last is remembered.
     pub modem: Option<ModemKind>,
+    /// Where an E22's mode lines are wired. If nobody says, a HAT on a Raspberry Pi is taken to have them where they usually are.
+    pub mode_lines: Option<ModeLines>,
     /// Whose rules hold. Told once, it is remembered.
     pub region: Option<Region>,
     /// In Hz.
@@ -101,6 +112,17 @@ pub enum LoraError {
         /// What to use, for people.
         instead: &'static str,
     },
+    /// Nothing answers, and nothing did before.
+    #[error(
+        "nothing at {port} answers as a modem does: check the wiring and the power, or name its kind with --modem (rnode, e22 or rylr)"
+    )]
+    NoModem {
+        /// The port.
+        port: String,
+    },
+    /// It cannot be used now.
+    #[error("the radio cannot be used: {0}")]
+    Unusable(String),
     /// This node joined by an invite of a program that knew no radios.
     #[error(
         "this node has no key for radio frames: join again, with a new invite from a node of this version"
@@ -119,13 +141,45 @@ struct Lawful {
 }
 
 impl LoraSettings {
-    fn lawful(&self, home: &Home) -> Result<Lawful, LoraError> {
-        let remembered = || {
-            let text = fs::read_to_string(home.file(REGION_FILE)).ok()?;
-            text.trim().parse().ok()
-        };
-        let region = self.region.or_else(remembered).ok_or(LoraError::NoRegion)?;
-        let kind = self.modem.unwrap_or(ModemKind::Rnode);
+    /// The region that was told here once.
+    pub fn remembered_region(home: &Path) -> Option<Region> {
+        let text = fs::read_to_string(home.join(REGION_FILE)).ok()?;
+        text.trim().parse().ok()
+    }
+
+    fn region(&self, home: &Home) -> Result<Region, LoraError> {
+        let remembered = || Self::remembered_region(home.path());
+        self.region.or_else(remembered).ok_or(LoraError::NoRegion)
+    }
+
+    /// Where an E22's mode lines are.
+    fn lines(&self) -> Option<ModeLines> {
+        self.mode_lines.clone().or_else(|| ModeLines::of_hat(&self.port))
+    }
+
+    /// The kind that was told; else what answers now; else what was there last.
+    async fn kind(&self, home: &Home) -> Result<ModemKind, LoraError> {
+        if let Some(kind) = self.modem {
+            return Ok(kind);
+        }
+        // A question may go on air.
+        self.region(home)?;
+        match probe_port(&self.port, self.lines().as_ref()).await {
+            Ok(Some(found)) => {
+                tracing::info!(port = self.port, modem = found.description, "found a modem");
+                return Ok(found.kind);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(port = self.port, %error, "the port cannot be asked"),
+        }
+        let text = fs::read_to_string(home.file(MODEM_FILE)).unwrap_or_default();
+        text.trim().parse().map_err(|_| LoraError::NoModem {
+            port: self.port.clone(),
+        })
+    }
+
+    fn lawful(&self, home: &Home, kind: ModemKind) -> Result<Lawful, LoraError> {
+        let region = self.region(home)?;
         self.check_options(kind)?;
         let e22 = kind == ModemKind::E22;
         let bandwidth_hz = if e22 {
@@ -270,13 +324,14 @@ pub(super) struct Started {
 }
 
 /// Starts the radio.
-pub(super) fn start(
+pub(super) async fn start(
     settings: &LoraSettings,
     home: &Arc<Home>,
     node: NodeId,
     now: WallTime,
 ) -> Result<Started, LoraError> {
-    let lawful = settings.lawful(home)?;
+    let kind = settings.kind(home).await?;
+    let lawful = settings.lawful(home, kind)?;
     let key = home.radio_key()?.ok_or(LoraError::NoKey)?;
     let (boot, since_boot_us) = boot();
     let record = match fs::read(home.file(RECORD_FILE)) {
@@ -289,6 +344,7 @@ pub(super) fn start(
         Err(_) => Some(Vec::new()),
     };
     home.write_durably(REGION_FILE, lawful.region.name().as_bytes())?;
+    home.write_durably(MODEM_FILE, kind.name().as_bytes())?;
     let seed = random_seed()?;
     let low = u64::from(u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]]));
     let folder = home.clone();
@@ -318,6 +374,7 @@ pub(super) fn start(
     });
     let radio = Radio::start(RadioConfig {
         port: settings.port.clone(),
+        lines: settings.lines().filter(|_| kind == ModemKind::E22),
         modem: lawful.modem,
         band: lawful.band,
         node: PeerKey(node.0),
@@ -347,6 +404,7 @@ pub(super) fn start(
 /// Where what a radio hears goes.
 pub(super) struct Listener {
     radio: LinkId,
+    commands: mpsc::Sender<RadioCommand>,
     table: RadioTable,
     overheard: Arc<Mutex<Overheard>>,
     pub(super) inputs: Inputs,
@@ -364,6 +422,7 @@ impl Listener {
     ) -> Self {
         Self {
             radio,
+            commands: started.controls.commands.clone(),
             table: started.table.clone(),
             overheard: started.controls.overheard.clone(),
             inputs,
@@ -375,8 +434,10 @@ impl Listener {
 
 /// Hands what a radio tells to the engine, until it ends.
 pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEvent>) {
+    let mut answered: Option<Instant> = None;
     let Listener {
         radio,
+        commands,
         table,
         overheard,
         inputs,
@@ -404,6 +465,18 @@ pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEve
             }
             RadioEvent::Notice(text) => {
                 tracing::info!(%text, "radio");
+                continue;
+            }
+            RadioEvent::Message { from, bytes } if let Some(call) = ModemCall::decode(&bytes) => {
+                let from = NodeId(from.0);
+                if let ModemCall::Call { number } = call
+                    && answered.is_none_or(|at| at.elapsed() >= ANSWER_PAUSE)
+                {
+                    answered = Some(Instant::now());
+                    let info = table.info().unwrap_or_default();
+                    let heard = info.signals.get(&from).copied().unwrap_or_default();
+                    let _ = commands.try_send(answer(number, from, heard));
+                }
                 continue;
             }
             RadioEvent::Message { from, bytes } => match radio_carried_chunk(&bytes) {
@@ -459,6 +532,22 @@ pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEve
     }
 }
 
+/// What answers a call of `cairn modem test`.
+pub(super) fn answer(number: u8, to: NodeId, heard: Signal) -> RadioCommand {
+    RadioCommand::Broadcast(OnAir {
+        slot: ANSWER_SLOT,
+        lane: cairn_transports::Lane::Control,
+        name: [0; 4],
+        bytes: ModemCall::Answer {
+            number,
+            caller: caller(to),
+            heard,
+        }
+        .encode(),
+        audience: 1,
+    })
+}
+
 /// The engine's message, for the radio.
 pub(super) fn on_air(broadcast: Broadcast) -> RadioCommand {
     let lane = match broadcast.lane {
@@ -496,7 +585,8 @@ mod tests {
     fn settings() -> LoraSettings {
         LoraSettings {
             port: "/dev/null".into(),
-            modem: None,
+            modem: Some(ModemKind::Rnode),
+            mode_lines: None,
             region: Some(Region::Eu868),
             frequency_hz: None,
             spreading_factor: None,
@@ -511,8 +601,14 @@ mod tests {
     fn the_law_is_kept_whatever_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path()).unwrap();
-        assert!(settings().lawful(&home).is_ok());
-        let said = |settings: LoraSettings| settings.lawful(&home).err().unwrap().to_string();
+        assert!(settings().lawful(&home, ModemKind::Rnode).is_ok());
+        let said = |settings: LoraSettings| {
+            settings
+                .lawful(&home, ModemKind::Rnode)
+                .err()
+                .unwrap()
+                .to_string()
+        };
         let nowhere = LoraSettings {
             region: None,
             ..settings()
@@ -545,6 +641,9 @@ mod tests {
             region: None,
             ..settings()
         };
-        assert_eq!(remembered.lawful(&home).unwrap().region, Region::Us915);
+        assert_eq!(
+            remembered.lawful(&home, ModemKind::Rnode).unwrap().region,
+            Region::Us915
+        );
     }
 }

@@ -199,7 +199,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     let mut radios = std::collections::BTreeMap::new();
     let mut radio_table = RadioTable::default();
     if let Some(lora) = &settings.lora {
-        let started = radio::start(lora, &home, device.node_id(), clock.now().wall)?;
+        let started = radio::start(lora, &home, device.node_id(), clock.now().wall).await?;
         let radio = links.reserve();
         let profile = started.profile;
         // The engine thread takes it up first of all.

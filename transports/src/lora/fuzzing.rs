@@ -4,13 +4,43 @@
 use super::frame::{Frame, Head, Place};
 use super::incoming::{Incoming, REASSEMBLY_BYTES_MAX, Taken};
 use super::layout::OBJECT_LEN_MAX;
-use super::modem::{Driver, E22Config, E22Driver, Output, RnodeConfig, RnodeDriver, RylrConfig, RylrDriver};
+use super::modem::{
+    Driver, E22Config, E22Driver, Output, Probe, ProbeOutput, RnodeConfig, RnodeDriver, RylrConfig,
+    RylrDriver,
+};
 use super::outgoing::{Next, Outgoing};
 use super::{CodingRate, Instant, SpaceKey, SpreadingFactor};
 use crate::PeerKey;
 
 /// Most outputs of a driver for one piece of input.
 const OUTPUTS_MAX: usize = 2000;
+
+/// Feeds a probe with pieces as [`drive`] does. It ends, whatever comes.
+fn probe(mut input: &[u8]) {
+    let (mut probe, mut now) = (Probe::default(), Instant(0));
+    probe.start(now);
+    while let Some((&[len, pause], rest)) = input.split_first_chunk() {
+        let until = now.after_us(u64::from(pause) * 10_000);
+        while let Some(due) = probe.poll_timeout().filter(|due| *due <= until) {
+            now = now.max(due);
+            probe.handle_timeout(now);
+        }
+        now = until;
+        let (piece, rest) = rest.split_at(usize::from(len).min(rest.len()));
+        probe.handle_bytes(now, piece);
+        input = rest;
+    }
+    for _ in 0..OUTPUTS_MAX {
+        let Some(due) = probe.poll_timeout() else { break };
+        now = now.max(due);
+        probe.handle_timeout(now);
+    }
+    let mut ends = 0;
+    while let Some(output) = probe.poll_output() {
+        ends += usize::from(matches!(output, ProbeOutput::Done(_)));
+    }
+    assert_eq!(ends, 1, "a probe has one end");
+}
 
 /// Feeds a driver with pieces: each has a byte for its length, a byte for the pause before it in hundredths of a second, and its bytes.
 /// Says whether the modem went on air.
@@ -70,6 +100,7 @@ pub fn kiss(input: &[u8]) -> bool {
     let Some((spreading_factor, coding_rate)) = radio() else {
         return false;
     };
+    probe(input);
     let config = RnodeConfig {
         frequency_hz: 868_100_000,
         bandwidth_hz: 125_000,
@@ -82,6 +113,7 @@ pub fn kiss(input: &[u8]) -> bool {
 
 /// What an E22 says: registers, then packets.
 pub fn e22(input: &[u8]) -> bool {
+    probe(input);
     drive(E22Driver::new(E22Config::new(868_125_000)), input)
 }
 
@@ -90,6 +122,7 @@ pub fn rylr(input: &[u8]) -> bool {
     let Some((spreading_factor, coding_rate)) = radio() else {
         return false;
     };
+    probe(input);
     drive(
         RylrDriver::new(RylrConfig::new(868_500_000, spreading_factor, coding_rate)),
         input,

@@ -15,11 +15,15 @@ mod frame;
 pub mod fuzzing;
 mod incoming;
 mod layout;
+#[cfg(feature = "lora")]
+mod lines;
 pub mod modem;
 mod modulation;
 mod outgoing;
 #[cfg(feature = "lora")]
 mod port;
+#[cfg(feature = "lora")]
+mod ports;
 mod queue;
 #[cfg(feature = "lora")]
 mod radio;
@@ -34,7 +38,11 @@ pub use budget::{Budget, BudgetRecord, DamagedRecord, GUARD_US, Turn};
 pub use frame::{MESSAGE_OVERHEAD, ObjectId};
 pub use incoming::REASSEMBLY_BYTES_MAX;
 pub use layout::OBJECT_LEN_MAX;
+#[cfg(feature = "lora")]
+pub use lines::{BadModeLines, ModeLines};
 pub use modulation::{CodingRate, LowDataRate, Modulation, SpreadingFactor};
+#[cfg(feature = "lora")]
+pub use ports::{probe_port, serial_ports};
 pub use queue::Slot;
 #[cfg(feature = "lora")]
 pub use radio::{Radio, RadioCommand, RadioConfig, RadioEvent, RecordSink};

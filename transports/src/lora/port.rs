@@ -43,6 +43,11 @@ impl Port {
         self.stream.write_all(bytes).await
     }
 
+    /// Waits until everything was written.
+    pub(super) async fn drain(&mut self) -> io::Result<()> {
+        self.stream.flush().await
+    }
+
     /// Sets another speed, after everything was written.
     pub(super) async fn set_speed(&mut self, speed_bps: u32) -> io::Result<()> {
         self.stream.flush().await?;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant as Clock;
 
 use super::budget::BudgetRecord;
+use super::lines::{ModeLines, OpenLines};
 use super::modem::{Driver, ModemIdentity, ModemSettings, Output};
 use super::port::Port;
 use super::queue::Slot;
@@ -33,6 +34,8 @@ pub type RecordSink = Arc<dyn Fn(&BudgetRecord) -> io::Result<()> + Send + Sync>
 pub struct RadioConfig {
     /// The port, such as `/dev/ttyUSB0`.
     pub port: String,
+    /// Where an E22's mode lines are, if they are wired.
+    pub lines: Option<ModeLines>,
     /// How the modem is set.
     pub modem: ModemSettings,
     /// Whose rules hold.
@@ -134,6 +137,8 @@ impl Radio {
 
 struct Task {
     port_path: String,
+    lines: Option<ModeLines>,
+    open_lines: Option<OpenLines>,
     modem: ModemSettings,
     station: Station,
     sink: RecordSink,
@@ -171,6 +176,8 @@ impl Task {
         });
         Self {
             port_path: config.port,
+            lines: config.lines,
+            open_lines: None,
             modem: config.modem,
             station,
             sink: config.sink,
@@ -193,7 +200,7 @@ impl Task {
         let mut pause = REOPEN_FIRST;
         loop {
             let opened = Clock::now();
-            let left = match Port::open(&self.port_path, 115_200) {
+            let left = match self.open() {
                 Ok(port) => self.serve(port, &mut commands).await,
                 Err(error) => Left::Because(format!("cannot open {}: {error}", self.port_path)),
             };
@@ -212,6 +219,15 @@ impl Task {
             }
             pause = (pause * 2).min(REOPEN_LONGEST);
         }
+    }
+
+    fn open(&mut self) -> io::Result<Port> {
+        self.open_lines = None;
+        let port = Port::open(&self.port_path, 115_200)?;
+        if let Some(lines) = &self.lines {
+            self.open_lines = Some(lines.open()?);
+        }
+        Ok(port)
     }
 
     /// Waits before the port is opened again; says whether the radio is still needed.
@@ -298,8 +314,13 @@ impl Task {
                 match output {
                     Output::Write(bytes) => port.write(&bytes).await?,
                     Output::SetSpeed(speed_bps) => port.set_speed(speed_bps).await?,
-                    // No lines are wired to this port.
-                    Output::SetMode { .. } => {}
+                    Output::SetMode { m0, m1 } => {
+                        // Everything that was written belongs to the mode before.
+                        port.drain().await?;
+                        if let Some(lines) = &self.open_lines {
+                            lines.set(m0, m1)?;
+                        }
+                    }
                     Output::Online(identity) => {
                         self.station.modem_up(now);
                         if self.events.send(RadioEvent::Online(identity)).await.is_err() {

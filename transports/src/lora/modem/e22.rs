@@ -17,12 +17,12 @@ const READ: u8 = 0xc1;
 const WRITE_UNTIL_POWER_OFF: u8 = 0xc2;
 /// Registers that matter: ADDH, ADDL, NETID, REG0, REG1, REG2, REG3.
 const REGISTERS: usize = 7;
-const READ_ALL: [u8; 3] = [READ, 0, REGISTERS as u8];
+pub(super) const READ_ALL: [u8; 3] = [READ, 0, REGISTERS as u8];
 /// Bits of REG3 that the driver does not care for: the wake-on-radio role and period.
 const WAKE_BITS: u8 = 0b0000_1111;
 
 /// In configuration mode the line always has this speed.
-const CONFIGURATION_SPEED_BPS: u32 = 9600;
+pub(super) const CONFIGURATION_SPEED_BPS: u32 = 9600;
 /// The sub-packet, less the two bytes in front.
 const FRAME_LEN_MAX: usize = 238;
 const HEADER_LEN: usize = 2;
@@ -66,6 +66,18 @@ pub struct E22Config {
 const AIR_RATES: [u32; 8] = [300, 1200, 2400, 4800, 9600, 19_200, 38_400, 62_500];
 const SPEEDS: [u32; 8] = [1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200];
 const POWERS: [u8; 4] = [22, 17, 13, 10];
+
+/// The registers in what came after [`READ_ALL`], whatever noise stands before them.
+pub(super) fn find_registers(line: &[u8]) -> Option<[u8; REGISTERS]> {
+    let at = line.windows(READ_ALL.len()).position(|bytes| bytes == READ_ALL)?;
+    line[at + READ_ALL.len()..].first_chunk().copied()
+}
+
+/// What a module's registers say, for people.
+pub(super) fn describe(registers: &[u8; REGISTERS]) -> String {
+    let air_rate_bps = AIR_RATES[usize::from(registers[3] & 7)];
+    format!("E22, {air_rate_bps} bit/s over the air, channel {}", registers[5])
+}
 
 impl E22Config {
     /// 2,400 bits per second at 868.125 MHz, 13 dBm, on a line of 9,600.

@@ -9,6 +9,7 @@ mod base85;
 mod config;
 mod e22;
 mod kiss;
+mod probe;
 mod rnode;
 mod rylr;
 
@@ -17,6 +18,7 @@ use std::str::FromStr;
 
 pub use config::{ConfigError, ModemSettings};
 pub use e22::{E22_BANDWIDTH_HZ, E22Config, E22Driver, E22Timing};
+pub use probe::{Probe, ProbeOutput};
 pub use rnode::{RNODE_SPEED_BPS, RnodeConfig, RnodeDriver, RnodeTiming};
 pub use rylr::{RYLR_SPEED_BPS, RylrConfig, RylrDriver, RylrTiming};
 

@@ -54,6 +54,25 @@ const STALLED_US: u64 = 16_000_000;
 /// How long the line and the firmware hold a packet before it can begin.
 const HAND_OVER_US: u64 = 60_000;
 
+/// Who is there, and with which firmware: one write, as RNode's own host programs do it.
+pub(super) fn detect() -> Vec<u8> {
+    vec![
+        kiss::FEND,
+        DETECT,
+        DETECT_QUESTION,
+        kiss::FEND,
+        FW_VERSION,
+        0,
+        kiss::FEND,
+        PLATFORM,
+        0,
+        kiss::FEND,
+        MCU,
+        0,
+        kiss::FEND,
+    ]
+}
+
 /// How an RNode's radio is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RnodeConfig {
@@ -222,23 +241,8 @@ impl RnodeDriver {
         self.outputs.push_back(Output::Notice(text.into()));
     }
 
-    /// Who is there, and with which firmware: one write, as RNode's own host programs do it.
     fn detect(&mut self) {
-        self.write(vec![
-            kiss::FEND,
-            DETECT,
-            DETECT_QUESTION,
-            kiss::FEND,
-            FW_VERSION,
-            0,
-            kiss::FEND,
-            PLATFORM,
-            0,
-            kiss::FEND,
-            MCU,
-            0,
-            kiss::FEND,
-        ]);
+        self.write(detect());
     }
 
     fn configure(&mut self, now: Instant) {
