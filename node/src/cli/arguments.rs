@@ -112,7 +112,7 @@ pub struct RadioArguments {
 #[derive(Debug, Subcommand)]
 pub enum Words {
     /// Run the node
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Make keys and configuration without starting
     Init {
         /// The user's name in addresses
@@ -297,7 +297,7 @@ pub enum ModemWords {
         #[command(flatten)]
         radio: RadioArguments,
         /// How often to call
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
         count: u8,
         /// Print JSON, a line for each thing that happens
         #[arg(long)]

@@ -65,7 +65,7 @@ pub(super) fn run(cli: Cli) -> Outcome {
     }
     match cli.command {
         None => node::run(home, cli.run),
-        Some(Words::Run(arguments)) => node::run(home, arguments),
+        Some(Words::Run(arguments)) => node::run(home, *arguments),
         Some(Words::Init { user }) => node::init(home, &user),
         Some(Words::Join { code, name }) => node::join(home, &code, name),
         Some(Words::Invite {

@@ -20,6 +20,8 @@ use crate::model::NodeId;
 const CALL_EVERY: Duration = Duration::from_secs(4);
 /// How long a modem may take until it can send.
 const ONLINE_MAX: Duration = Duration::from_secs(30);
+/// A node introduces itself at most this often.
+const INTRODUCED_WITHIN: Duration = Duration::from_secs(10);
 /// A call's slot in the station.
 const SLOT: u64 = 1;
 
@@ -76,6 +78,7 @@ pub async fn test_modem(
     let mut signals: BTreeMap<NodeId, Signal> = BTreeMap::new();
     let mut due = Instant::now() + ONLINE_MAX;
     let mut problem = None;
+    let mut last = count;
     loop {
         let event = tokio::select! {
             event = started.events.recv() => event,
@@ -85,7 +88,13 @@ pub async fn test_modem(
                     return Err(LoraError::Unusable(reason).into());
                 }
                 let number = called.len() as u8 + 1;
-                if number > count {
+                if number > last {
+                    // Somebody is there who has not introduced itself yet: that is not done more often than this.
+                    if answers == 0 && foreign > 0 && last == count {
+                        last = count.saturating_mul(2);
+                        due = Instant::now() + INTRODUCED_WITHIN;
+                        continue;
+                    }
                     return Ok(answers);
                 }
                 let call = Broadcast {
