@@ -7,8 +7,8 @@ use cairn::model::NodeId;
 use cairn_transports::PeerKey;
 use cairn_transports::lora::modem::{ReceivedFrame, Timing};
 use cairn_transports::lora::{
-    AirtimeError, Budget, CodingRate, Instant, Modulation, SpaceKey, SpreadingFactor, Station, StationConfig,
-    StationCounts, SubBand, airtime_us,
+    AirtimeError, Budget, CodingRate, DwellTiming, Instant, MESSAGE_OVERHEAD, Modulation, SpaceKey,
+    SpreadingFactor, Station, StationConfig, StationCounts, SubBand, airtime_us,
 };
 
 use crate::NodeIndex;
@@ -35,9 +35,9 @@ impl SimModem {
 
     /// What the engine is told of a radio with this modem.
     pub fn profile(&self, band: &SubBand) -> RadioProfile {
-        let frame_len_max = self.frame_len_max();
+        let frame_len_max = DwellTiming::new(Box::new(*self), band).frame_len_max();
         RadioProfile {
-            frame_len_max: frame_len_max - cairn_transports::lora::MESSAGE_OVERHEAD,
+            frame_len_max: frame_len_max.saturating_sub(MESSAGE_OVERHEAD),
             frame_airtime_us: self.airtime_us(frame_len_max).unwrap_or(0),
             share_permille: (band.share() * 1000.0) as u32,
         }

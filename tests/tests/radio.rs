@@ -85,6 +85,17 @@ impl Valley {
         });
     }
 
+    /// Waits until the first node's modem has sent more than so many frames from now on.
+    fn sends(&self, frames: u64) {
+        let sent = || self.modems.statistics().unwrap()[0].frames_sent;
+        let from = sent();
+        eventually(DEADLINE, || {
+            (sent() > from + frames)
+                .then_some(())
+                .ok_or_else(|| format!("{}: sending {frames} frames", self.kind))
+        });
+    }
+
     fn holds(&self, name: &str, bytes: &[u8]) {
         let path = format!("/private/notes/{name}");
         for node in &self.nodes {
@@ -154,23 +165,12 @@ fn a_killed_process_an_unplugged_modem_and_a_reset_lose_nothing() {
         valley.put(0, "before", b"so that they know one another");
         valley.in_step();
         valley.put(0, "long", &long);
-        let sent = |valley: &Valley| valley.modems.statistics().unwrap()[0].frames_sent;
         // In the middle of the transfer, three times.
-        let from = sent(&valley);
-        eventually(DEADLINE, || {
-            (sent(&valley) > from + 8)
-                .then_some(())
-                .ok_or_else(|| format!("{kind}: sending"))
-        });
+        valley.sends(8);
         valley.modems.command(Command::Unplug(0)).unwrap();
         valley.put(0, "during", b"while the modem is away");
         valley.modems.command(Command::Plug(0)).unwrap();
-        let from = sent(&valley);
-        eventually(DEADLINE, || {
-            (sent(&valley) > from + 4)
-                .then_some(())
-                .ok_or_else(|| format!("{kind}: sending again"))
-        });
+        valley.sends(4);
         valley.modems.command(Command::Reset(1)).unwrap();
         valley.nodes[1].kill();
         let again = valley.start(1);

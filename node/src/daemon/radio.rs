@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cairn_transports::PeerKey;
 use cairn_transports::lora::modem::{
-    ConfigError, E22_BANDWIDTH_HZ, E22Config, ModemKind, ModemSettings, RnodeConfig, RylrConfig,
+    ConfigError, E22_BANDWIDTH_HZ, E22Config, ModemKind, ModemSettings, RnodeConfig, RylrConfig, Timing,
 };
 use cairn_transports::lora::{
-    Broadcast as OnAir, BudgetRecord, CodingRate, Interest, MESSAGE_OVERHEAD, ModeLines, Radio, RadioCommand,
-    RadioConfig, RadioEvent, Region, RegionError, SpaceKey, SpreadingFactor, SubBand, probe_port,
+    Broadcast as OnAir, BudgetRecord, CodingRate, DwellTiming, INTRODUCTION_LEN, Interest, MESSAGE_OVERHEAD,
+    ModeLines, Radio, RadioCommand, RadioConfig, RadioEvent, Region, RegionError, SpaceKey, SpreadingFactor,
+    SubBand, probe_port,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
@@ -111,6 +112,16 @@ pub enum LoraError {
         kind: ModemKind,
         /// What to use, for people.
         instead: &'static str,
+    },
+    /// Even the shortest frame that is of use takes longer than the band allows.
+    #[error(
+        "{region} allows {allowed_ms} ms for one frame there, too little at this speed: choose a faster one (a smaller --sf, a wider --bandwidth or a higher --air-rate)"
+    )]
+    TooSlow {
+        /// Where.
+        region: Region,
+        /// The longest frame, in milliseconds.
+        allowed_ms: u64,
     },
     /// Nothing answers, and nothing did before.
     #[error(
@@ -235,6 +246,12 @@ impl LoraSettings {
             }),
         };
         modem.check()?;
+        if DwellTiming::new(modem.timing(), band).frame_len_max() < INTRODUCTION_LEN {
+            return Err(LoraError::TooSlow {
+                region,
+                allowed_ms: band.frame_us_max().unwrap_or(0) / 1000,
+            });
+        }
         Ok(Lawful { region, band, modem })
     }
 
@@ -348,7 +365,7 @@ pub(super) async fn start(
     let seed = random_seed()?;
     let low = u64::from(u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]]));
     let folder = home.clone();
-    let timing = lawful.modem.timing();
+    let timing = DwellTiming::new(lawful.modem.timing(), lawful.band);
     let frame_len_max = timing.frame_len_max();
     let profile = RadioProfile {
         frame_len_max: frame_len_max - MESSAGE_OVERHEAD,
@@ -630,6 +647,28 @@ mod tests {
             ..settings()
         };
         assert!(said(slow).contains("5 to 12"));
+        let never = LoraSettings {
+            region: Some(Region::Us915),
+            spreading_factor: Some(12),
+            ..settings()
+        };
+        assert!(said(never).contains("400 ms"));
+    }
+
+    #[test]
+    fn usual_speeds_are_fast_enough_for_a_dwell_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        for region in [Region::Eu868, Region::Us915, Region::Au915] {
+            for kind in [ModemKind::Rnode, ModemKind::E22, ModemKind::Rylr] {
+                let settings = LoraSettings {
+                    region: Some(region),
+                    ..settings()
+                };
+                let refused = settings.lawful(&home, kind).err();
+                assert!(refused.is_none(), "{region} {kind}: {refused:?}");
+            }
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ use super::seal::{FrameKey, NONCE_LEN, TAG_LEN};
 
 /// What a message frame takes beside its body.
 pub const MESSAGE_OVERHEAD: usize = 4 + TAG_LEN;
+/// The length of an introduction, without which nobody opens a node's frames: a link with shorter frames carries nothing.
+pub const INTRODUCTION_LEN: usize = 66;
 /// What a fragment takes beside its symbol, with and without a block number.
 pub(super) const FRAGMENT_OVERHEAD: usize = 5 + TAG_LEN;
 /// Length of a [`Head`].

@@ -9,6 +9,7 @@
 
 mod airtime;
 mod budget;
+mod dwell;
 mod fountain;
 mod frame;
 #[doc(hidden)]
@@ -35,7 +36,8 @@ mod time;
 
 pub use airtime::{AirtimeError, LORA_PAYLOAD_LEN_MAX, airtime_us};
 pub use budget::{Budget, BudgetRecord, DamagedRecord, GUARD_US, Turn};
-pub use frame::{MESSAGE_OVERHEAD, ObjectId};
+pub use dwell::DwellTiming;
+pub use frame::{INTRODUCTION_LEN, MESSAGE_OVERHEAD, ObjectId};
 pub use incoming::REASSEMBLY_BYTES_MAX;
 pub use layout::OBJECT_LEN_MAX;
 #[cfg(feature = "lora")]

@@ -10,7 +10,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::budget::{Budget, BudgetRecord, Turn};
-use super::frame::{Frame, Head, Introduction, MESSAGE_OVERHEAD, NEEDED_UNKNOWN, ObjectId, Place, Status};
+use super::dwell::DwellTiming;
+use super::frame::{
+    Frame, Head, INTRODUCTION_LEN, Introduction, MESSAGE_OVERHEAD, NEEDED_UNKNOWN, ObjectId, Place, Status,
+};
 use super::incoming::{Incoming, Taken, TransferKey};
 use super::modem::{ReceivedFrame, Timing};
 use super::outgoing::{Next, Outgoing};
@@ -22,8 +25,6 @@ use crate::{Lane, PeerKey};
 
 /// The longest status.
 const STATUS_LEN: usize = MESSAGE_OVERHEAD + 5 + 8;
-/// The length of an introduction.
-const INTRODUCTION_LEN: usize = 66;
 /// Whoever was heard in this time is a neighbour.
 const NEIGHBOUR_US: u64 = 3_600_000_000;
 /// Unknown voices are asked who they are at most so often.
@@ -41,7 +42,7 @@ pub struct StationConfig {
     pub node: PeerKey,
     /// The keys of the space: the first seals, all open.
     pub keys: Vec<SpaceKey>,
-    /// How long the modem's frames are and take.
+    /// How long the modem's frames are and take; the band may allow less ([`DwellTiming`]).
     pub timing: Box<dyn Timing>,
     /// Whose rules hold.
     pub band: &'static SubBand,
@@ -205,7 +206,7 @@ impl Station {
             .unwrap_or_else(|| SpaceKey::new(0, config.seed));
         Self {
             node: config.node,
-            timing: config.timing,
+            timing: Box::new(DwellTiming::new(config.timing, config.band)),
             budget: config.budget,
             band: config.band,
             boot: config.boot,
@@ -866,10 +867,7 @@ impl Station {
     }
 
     fn too_long(&self, len: usize) -> bool {
-        let airtime = self.timing.airtime_us(len);
-        len > self.timing.frame_len_max()
-            || airtime.is_err()
-            || airtime.is_ok_and(|airtime| self.band.frame_us_max().is_some_and(|max| airtime > max))
+        len > self.timing.frame_len_max() || self.timing.airtime_us(len).is_err()
     }
 
     /// Whether the law allows a frame now; else plans when to ask again. One in `spared` of the budget is left unused.

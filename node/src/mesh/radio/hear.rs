@@ -11,7 +11,7 @@ use super::neighbours::{Neighbour, Radio};
 use super::speak::{SLOT_WANT, WANT_PAUSE_MAX};
 use super::summary::{Digest, Summary};
 use crate::mesh::engine::{Engine, Result};
-use crate::mesh::{LinkId, RadioProfile};
+use crate::mesh::{Action, LinkId, RadioProfile};
 use crate::model::{Capabilities, Clock, Dot, Grant, NodeId, Now, Revocation};
 use crate::space::present_chunk;
 use crate::store::Store;
@@ -132,7 +132,7 @@ impl<S: Store> Engine<S> {
             self.listen(radio);
             return Ok(());
         }
-        let settles = here.frames(2);
+        let (ready, settles) = (here.ready, here.frames(2));
         let patience = here.frames(PATIENCE_FRAMES) + jitter;
         let neighbour = here
             .neighbours
@@ -169,9 +169,8 @@ impl<S: Store> Engine<S> {
             neighbour.exact = false;
             neighbour.ahead = true;
         }
-        // What was sent and is not in there is lost.
-        if neighbour.known && here.ready && now.instant >= neighbour.sent_at.after(settles) {
-            neighbour.sent = Clock::new();
+        if neighbour.known && ready {
+            neighbour.forget_sent(now.instant, settles);
         }
         let (known, ahead) = (neighbour.known, neighbour.ahead);
         // Others who are in step with this node can tell it as well.
@@ -270,18 +269,17 @@ impl<S: Store> Engine<S> {
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());
         };
+        let patience = here.frames(PATIENCE_FRAMES);
         if let Some((at, _)) = &mut here.summary {
             // There may be more to come, and then there is less to tell.
-            let patience = Duration::from_micros(here.profile.frame_airtime_us * PATIENCE_FRAMES);
             *at = (*at).max(now.instant.after(patience));
         }
         // Others were faster: it need not be said twice.
-        let (slot, said) = here.pushed.take().unwrap_or_default();
-        if !said.is_empty() && said.iter().all(|dot| heard.contains(dot)) {
-            self.actions
-                .push_back(crate::mesh::Action::Withdraw { radio, slot });
-        } else if !said.is_empty() {
-            here.pushed = Some((slot, said));
+        let pushed = here
+            .pushed
+            .take_if(|(_, said)| !said.is_empty() && said.iter().all(|dot| heard.contains(dot)));
+        if let Some((slot, _)) = pushed {
+            self.actions.push_back(Action::Withdraw { radio, slot });
         }
         let sender = here
             .neighbours
@@ -353,9 +351,8 @@ impl<S: Store> Engine<S> {
         // Its own state is one that it knows, and it may have forgotten all others.
         neighbour.common = (!others).then(|| (summary.digest, clock.clone()));
         neighbour.clock = Some(clock);
-        // What is on its way, or was just now, it could not know of.
-        if ready && now.instant >= neighbour.sent_at.after(settles) {
-            neighbour.sent = Clock::new();
+        if ready {
+            neighbour.forget_sent(now.instant, settles);
         }
         if behind {
             here.push_by(now.instant.after(jitter));
@@ -412,17 +409,12 @@ impl<S: Store> Engine<S> {
         if fetches.is_empty() {
             return;
         }
-        self.actions.push_back(crate::mesh::Action::Withdraw {
+        self.actions.push_back(Action::Withdraw {
             radio,
             slot: SLOT_WANT,
         });
         for (chunk, len) in fetches {
-            self.actions.push_back(crate::mesh::Action::Fetch {
-                link: radio,
-                chunk,
-                len,
-                frame: Vec::new(),
-            });
+            self.expect_chunk(radio, chunk, len);
         }
     }
 
@@ -501,7 +493,7 @@ impl<S: Store> Engine<S> {
         if here.listening != listening {
             here.listening = listening.clone();
             let (senders, chunks) = listening;
-            self.actions.push_back(crate::mesh::Action::Listen {
+            self.actions.push_back(Action::Listen {
                 radio,
                 senders,
                 chunks,

@@ -159,17 +159,16 @@ impl RadioMessage {
                 } else {
                     Digest(reader.array()?)
                 };
+                // Without the flag: what later versions add.
+                let rest = reader.rest();
                 let calls = if flags & FLAG_CALLS != 0 {
-                    reader.rest()
+                    rest.to_vec()
                 } else {
-                    &[]
+                    Vec::new()
                 };
                 if calls.len() > CALLED_MAX {
                     return Err(Damaged);
                 }
-                // What later versions add stands behind.
-                let calls = calls.to_vec();
-                reader.rest();
                 Self::Beacon(Beacon {
                     clock,
                     complete,

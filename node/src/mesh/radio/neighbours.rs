@@ -69,6 +69,13 @@ impl Neighbour {
         self.ahead = false;
     }
 
+    /// After it told its state: what was sent and is not in there is lost, unless that was just now and it could not know of it.
+    pub(super) fn forget_sent(&mut self, now: Instant, settles: Duration) {
+        if now >= self.sent_at.after(settles) {
+            self.sent = Clock::new();
+        }
+    }
+
     /// What it is expected to hold once all that was sent has arrived.
     pub(super) fn expected(&self) -> Option<Clock> {
         let mut clock = self.clock.clone()?;

@@ -295,12 +295,7 @@ impl<S: Store> Engine<S> {
                 here.wanted.insert(chunk, wanted);
             }
             // Perhaps it was heard already, or is still on the disk.
-            self.actions.push_back(Action::Fetch {
-                link: radio,
-                chunk,
-                len,
-                frame: Vec::new(),
-            });
+            self.expect_chunk(radio, chunk, len);
         }
         let due: Vec<Wanted> = self
             .radios
@@ -353,15 +348,20 @@ impl<S: Store> Engine<S> {
                 chunks: vec![beginning],
             }
             .encode();
-            self.actions.push_back(Action::Fetch {
-                link: radio,
-                chunk,
-                len: record.len,
-                frame: Vec::new(),
-            });
+            self.expect_chunk(radio, chunk, record.len);
             self.broadcast(radio, SLOT_WANT, Lane::Control, frame);
         }
         Ok(())
+    }
+
+    /// Has the driver take a chunk when it comes: the request is a message of its own.
+    pub(super) fn expect_chunk(&mut self, radio: LinkId, chunk: Hash, len: u32) {
+        self.actions.push_back(Action::Fetch {
+            link: radio,
+            chunk,
+            len,
+            frame: Vec::new(),
+        });
     }
 
     /// A chunk came by radio: what comes next may be asked for.

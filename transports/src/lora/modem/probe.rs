@@ -196,9 +196,7 @@ impl Probe {
                 self.go(now, Step::RylrAsked, ANSWER_US);
             }
             Step::RylrAsked | Step::RylrVersion => {
-                if RNODE_SPEED_BPS != RYLR_SPEED_BPS {
-                    self.outputs.push_back(ProbeOutput::SetSpeed(RNODE_SPEED_BPS));
-                }
+                self.outputs.push_back(ProbeOutput::SetSpeed(RNODE_SPEED_BPS));
                 self.ask_rnode(now, now.after_us(BOOT_US));
             }
             Step::RnodeAsked { last } if now < last => self.ask_rnode(now, last),

@@ -259,6 +259,19 @@ fn long_messages_come_through_whatever_is_lost() {
 }
 
 #[test]
+fn no_frame_is_longer_than_the_band_allows() {
+    // 400 ms: less than the modem's longest frame takes.
+    let band = Region::Us915.sub_band(914_900_000, 125_000).unwrap();
+    let single = station(0, band, 1).single_len_max();
+    assert!(Fast.airtime_us(254).unwrap() > 400_000);
+    assert!(Fast.airtime_us(single + MESSAGE_OVERHEAD).unwrap() <= 400_000);
+    let mut air = Air::new(2, band, 0, 1);
+    air.send(0, message(1, Lane::Bulk, 2000));
+    air.run(3_600_000_000);
+    assert_eq!(air.got[1], [message(1, Lane::Bulk, 2000).bytes]);
+}
+
+#[test]
 fn loss_costs_little_more_than_what_is_lost() {
     let mean = |loss| {
         let sum: u64 = (0..40)
