@@ -11,6 +11,7 @@ mod air;
 pub mod laws;
 pub mod modem;
 mod node;
+pub mod recording;
 mod world;
 
 pub use air::SimModem;
