@@ -7,8 +7,8 @@ use cairn::model::NodeId;
 use cairn_transports::PeerKey;
 use cairn_transports::lora::modem::{ReceivedFrame, Timing};
 use cairn_transports::lora::{
-    AirtimeError, Budget, CodingRate, DwellTiming, Instant, MESSAGE_OVERHEAD, Modulation, SpaceKey,
-    SpreadingFactor, Station, StationConfig, StationCounts, SubBand, airtime_us,
+    AirtimeError, Budget, CodingRate, DwellTiming, Instant, MESSAGE_OVERHEAD, Modulation, SendersRecord,
+    SpaceKey, SpreadingFactor, Station, StationConfig, StationCounts, SubBand, airtime_us,
 };
 
 use crate::NodeIndex;
@@ -40,6 +40,7 @@ impl SimModem {
             frame_len_max: frame_len_max.saturating_sub(MESSAGE_OVERHEAD),
             frame_airtime_us: self.airtime_us(frame_len_max).unwrap_or(0),
             share_permille: (band.share() * 1000.0) as u32,
+            window_us: band.longest_window().as_micros() as u64,
         }
     }
 }
@@ -121,6 +122,7 @@ pub(crate) fn station(
     modem: SimModem,
     band: &'static SubBand,
     generation: u64,
+    senders: SendersRecord,
     now: Instant,
     seed: [u8; 32],
 ) -> Station {
@@ -131,6 +133,7 @@ pub(crate) fn station(
         band,
         budget: Budget::new(band),
         generation,
+        senders,
         boot: [0; 16],
         boot_offset_us: 0,
         seed,

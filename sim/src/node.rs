@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cairn::mesh::{Config, Engine, EngineError, LinkId, RequestId};
+use cairn::mesh::{Config, Engine, EngineError, LinkId, PayloadPolicy, RequestId};
 use cairn::model::{
     Capabilities, ChunkRef, Content, Dot, Entry, Grant, Hash, KeyPair, Manifest, Membership, OwnerId,
     Payload, WallTime,
@@ -11,6 +11,7 @@ use cairn::model::{
 use cairn::space::chunk_record;
 use cairn::space::records::OwnWriter;
 use cairn::store::{MemoryStore, Store, StoreError};
+use cairn_transports::lora::SendersRecord;
 
 /// How bodies are stored, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Node {
     pub engine: Option<Engine<MemoryStore>>,
     /// The register outside of the node's folder: what the last commit left.
     pub(crate) register: Option<OwnWriter>,
+    /// Who was heard by radio: on the disk, beside the store.
+    pub(crate) senders: SendersRecord,
     pub(crate) commit_planned: bool,
     owner: OwnerId,
     membership: Membership,
@@ -82,6 +85,7 @@ impl Node {
             expected: BTreeSet::new(),
             engine: None,
             register: None,
+            senders: SendersRecord::default(),
             commit_planned: false,
             owner: owner.owner_id(),
             membership,
@@ -99,6 +103,7 @@ impl Node {
             quota_bytes: None,
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min,
+            radio_payloads: PayloadPolicy::DEFAULT,
         };
         self.engine = Some(Engine::new(config, self.store.clone(), seed)?);
         self.commit_planned = false;

@@ -13,7 +13,9 @@ use cairn::space::chunk_record;
 use cairn::store::{MemoryStore, Store, StoreError};
 use cairn_transports::PeerKey;
 use cairn_transports::lora::modem::Timing;
-use cairn_transports::lora::{Instant as LoraInstant, Interest, StationCounts, StationOutput, SubBand};
+use cairn_transports::lora::{
+    Instant as LoraInstant, Interest, SendersRecord, StationCounts, StationOutput, SubBand,
+};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -77,6 +79,7 @@ pub struct Acknowledged {
 pub struct Backup {
     store: MemoryStore,
     chunks: BTreeMap<Hash, Vec<u8>>,
+    senders: SendersRecord,
 }
 
 /// Nodes of one owner, on one clock.
@@ -225,7 +228,8 @@ impl World {
         self.rng.fill_bytes(&mut seed);
         let generation = self.generations << 32 | self.random(1 << 32);
         let now = LoraInstant(self.now_us);
-        let station = air::station(self.nodes[node].key.node_id(), modem, band, generation, now, seed);
+        let (id, senders) = (self.nodes[node].key.node_id(), self.nodes[node].senders.clone());
+        let station = air::station(id, modem, band, generation, senders, now, seed);
         let radio = Radio {
             link,
             station,
@@ -255,6 +259,10 @@ impl World {
             match output {
                 StationOutput::Transmit(frame) => radio.waiting = Some(frame),
                 StationOutput::Record(_) => radio.station.recorded(now),
+                StationOutput::Senders(record) => {
+                    self.nodes[node].senders = record;
+                    radio.station.senders_recorded();
+                }
                 StationOutput::Ready => self.handle(node, Event::RadioReady { radio: link })?,
                 StationOutput::Message { from, bytes } => match radio_carried_chunk(&bytes) {
                     Some((chunk, bytes)) if self.nodes[node].expected.contains(&(link, chunk)) => {
@@ -399,6 +407,7 @@ impl World {
         Ok(Backup {
             store: laws::copy(&node.store)?,
             chunks: node.chunks.clone(),
+            senders: node.senders.clone(),
         })
     }
 
@@ -408,6 +417,7 @@ impl World {
         self.crash(node)?;
         self.nodes[node].store = laws::copy(&disk.store)?;
         self.nodes[node].chunks = disk.chunks.clone();
+        self.nodes[node].senders = disk.senders.clone();
         self.restored = true;
         let held: Vec<_> = self.nodes.iter().map(laws::clock).collect();
         self.acknowledged

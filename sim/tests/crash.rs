@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cairn::mesh::{Action, Command, Config, Delete, Engine, Event, Precondition, Put, Reply, RequestId};
+use cairn::mesh::{
+    Action, Command, Config, Delete, Engine, Event, PayloadPolicy, Precondition, Put, Reply, RequestId,
+};
 use cairn::model::{
     Capabilities, DocumentPath, FolderPath, Grant, Instant, KeyPair, Membership, Now, WallTime,
 };
@@ -61,6 +63,7 @@ impl Node {
             quota_bytes: None,
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min: Duration::ZERO,
+            radio_payloads: PayloadPolicy::DEFAULT,
         };
         let engine = Engine::new(config, store.clone(), [3; 32]).expect("the engine opens after a crash");
         Self {

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use cairn::mesh::{Command, Precondition, Reply};
+use cairn::mesh::{Command, Precondition, Price, Reply, Status};
 use cairn::model::DocumentPath;
+use cairn::space::View;
+use cairn::store::Store;
 use cairn_sim::{BodySizes, SimModem, World, laws};
 use cairn_transports::lora::Region;
 
@@ -14,11 +16,47 @@ fn path(name: &str) -> DocumentPath {
 
 /// Nodes with radios at SF8 where nothing is limited.
 fn world(seed: u64, count: u8) -> World {
+    world_apart(seed, count, &[])
+}
+
+/// Likewise; some never hear one another.
+fn world_apart(seed: u64, count: u8, apart: &[(usize, usize)]) -> World {
     let mut world = World::new(seed, count).unwrap();
+    for (a, b) in apart {
+        world.set_apart(*a, *b, true);
+    }
     let band = Region::In865.sub_band(866_000_000, 125_000).unwrap();
     world.radios(SimModem::new(8).unwrap(), band).unwrap();
     world.run(Duration::from_secs(120)).unwrap();
     world
+}
+
+fn status(world: &mut World, node: usize) -> Status {
+    let request = world.command(node, &path("any"), Command::Status).unwrap();
+    if world.reply(request).is_none() {
+        // It waits for a commit.
+        world.run(Duration::from_millis(20)).unwrap();
+    }
+    match world.reply(request) {
+        Some(Ok(Reply::Status(status))) => (**status).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn all_in_step(world: &mut World, node: usize) -> bool {
+    status(world, node).peers.iter().all(|peer| peer.in_step)
+}
+
+/// Runs until every node knows that all others hold what it holds, and says how long that took, in seconds.
+fn until_all_know(world: &mut World, limit_s: u64) -> u64 {
+    for second in (0..limit_s).step_by(10) {
+        let all = (0..world.nodes.len()).all(|node| all_in_step(world, node));
+        if all {
+            return second;
+        }
+        world.run(Duration::from_secs(10)).unwrap();
+    }
+    panic!("not all know after {limit_s} s");
 }
 
 fn put(world: &mut World, node: usize, name: &str, body: &[u8]) {
@@ -45,8 +83,15 @@ fn one_write_reaches_every_neighbour_in_one_frame() {
     let mut world = world(1, 4);
     let before = world.on_air().frames_sent;
     put(&mut world, 0, "reading", &[7; 40]);
-    let took = until_in_step(&mut world, 5);
-    assert_eq!(world.on_air().frames_sent - before, 1, "after {took} s");
+    for _ in 0..200 {
+        if laws::converged(&world).is_ok() {
+            break;
+        }
+        world.run(Duration::from_millis(25)).unwrap();
+    }
+    // Receivers say so within the next seconds.
+    assert_eq!(laws::converged(&world), Ok(()));
+    assert_eq!(world.on_air().frames_sent - before, 1);
 }
 
 /// Bytes on air from a write to when its writer knows that all others have it.
@@ -58,10 +103,7 @@ fn price(seed: u64, receivers: u8, loss_permille: u64, body: &[u8]) -> u64 {
     let before = world.on_air().bytes_sent;
     put(&mut world, 0, "payload", body);
     for _ in 0..7200 {
-        let request = world.command(0, &path("payload"), Command::Status).unwrap();
-        if let Some(Ok(Reply::Status(status))) = world.reply(request)
-            && status.peers.iter().all(|peer| peer.in_step)
-        {
+        if all_in_step(&mut world, 0) {
             return world.on_air().bytes_sent - before;
         }
         world.run(Duration::from_secs(1)).unwrap();
@@ -163,4 +205,202 @@ fn a_crash_and_a_long_absence_lose_nothing() {
         // Tombstones go when all are known to have them, which the rare beacons of a quiet channel tell.
         until_in_step(&mut world, 6 * 3600);
     }
+}
+
+#[test]
+fn the_ends_of_a_chain_know_of_one_another() {
+    for seed in 0..20 {
+        let mut world = world_apart(seed, 3, &[(0, 2)]);
+        world.set_air_loss(if seed % 2 == 0 { 0 } else { 100 });
+        put(&mut world, 0, "a", &[1; 40]);
+        put(&mut world, 2, "b", &[2; 300]);
+        until_in_step(&mut world, 3600);
+        let before = world.on_air();
+        until_all_know(&mut world, 4 * 3600);
+        let spent = world.on_air().bytes_sent - before.bytes_sent;
+        assert!(spent < 2_500, "seed {seed}: {spent} bytes");
+        // A tombstone goes once all have it: each end learns that by the one between them alone.
+        world.delete(0, &path("b")).unwrap();
+        until_in_step(&mut world, 3600);
+        until_all_know(&mut world, 4 * 3600);
+        world.run(Duration::from_secs(120)).unwrap();
+        for node in &world.nodes {
+            let read = node.store.read().unwrap();
+            assert!(
+                View(&read).tombstones(None, 10).unwrap().is_empty(),
+                "seed {seed}"
+            );
+        }
+        // When all know all, beacons alone are left.
+        world.run(Duration::from_secs(4 * 3600)).unwrap();
+        let before = world.on_air();
+        world.run(Duration::from_secs(3600)).unwrap();
+        let hour = world.on_air();
+        assert!(hour.bytes_sent - before.bytes_sent < 400, "seed {seed}");
+        assert!(hour.frames_sent - before.frames_sent <= 15, "seed {seed}");
+    }
+}
+
+#[test]
+fn word_comes_over_several_nodes() {
+    for seed in 0..5 {
+        let apart = [(0, 2), (0, 3), (0, 4), (1, 3), (1, 4), (2, 4)];
+        let mut world = world_apart(seed, 5, &apart);
+        world.set_air_loss(50);
+        put(&mut world, 0, "a", &[1; 40]);
+        until_in_step(&mut world, 3600);
+        until_all_know(&mut world, 24 * 3600);
+    }
+}
+
+#[test]
+fn neighbours_tell_nothing_beyond_beacons() {
+    for seed in 0..10 {
+        let mut world = world(seed, 2);
+        put(&mut world, 0, "a", &[1; 40]);
+        world.run(Duration::from_secs(3 * 3600)).unwrap();
+        let before = world.on_air().bytes_sent;
+        world.run(Duration::from_secs(10 * 3600)).unwrap();
+        let spent = world.on_air().bytes_sent - before;
+        assert!(spent < 10 * 200, "seed {seed}: {spent} in ten hours");
+    }
+}
+
+#[test]
+fn a_node_that_is_away_for_good_costs_little() {
+    let mut world = world(1, 3);
+    world.crash(2).unwrap();
+    // It is reckoned with as a neighbour for some hours.
+    world.run(Duration::from_secs(5 * 3600)).unwrap();
+    put(&mut world, 0, "a", &[1; 40]);
+    world.run(Duration::from_secs(3600)).unwrap();
+    let before = world.on_air();
+    world.run(Duration::from_secs(24 * 3600)).unwrap();
+    let day = world.on_air();
+    // Beacons of two nodes, and a handful of questions.
+    assert!(day.bytes_sent - before.bytes_sent < 200 * 24 + 600);
+}
+
+#[test]
+fn deletions_that_were_missed_are_made_up_for() {
+    for seed in 0..40 {
+        let mut world = world_apart(seed, 3, if seed % 2 == 0 { &[] } else { &[(0, 2)] });
+        world.set_air_loss(if seed % 4 < 2 { 0 } else { 100 });
+        // The disk of a node that had nothing, and of one that had all.
+        let empty = world.backup(2).unwrap();
+        for (number, node) in [(0, 0), (1, 1), (2, 2), (3, 0)] {
+            put(&mut world, node, &format!("d{number}"), &[number as u8; 30]);
+        }
+        until_in_step(&mut world, 3600);
+        let full = world.backup(2).unwrap();
+        for number in [0, 2] {
+            world.delete(number / 2, &path(&format!("d{number}"))).unwrap();
+        }
+        put(&mut world, 1, "d1", &[9; 30]);
+        until_in_step(&mut world, 3600);
+        until_all_know(&mut world, 4 * 3600);
+        world.run(Duration::from_secs(120)).unwrap();
+        let read = world.nodes[0].store.read().unwrap();
+        assert!(
+            View(&read).tombstones(None, 10).unwrap().is_empty(),
+            "seed {seed}"
+        );
+        drop(read);
+        world
+            .restore(2, if seed % 8 < 4 { &full } else { &empty })
+            .unwrap();
+        world.start(2).unwrap();
+        if seed % 3 == 0 {
+            put(&mut world, 2, "own", &[3; 30]);
+        }
+        until_in_step(&mut world, 3600);
+        for node in 0..3 {
+            assert_eq!(world.etag(node, &path("d0")), None, "seed {seed}, node {node}");
+        }
+    }
+}
+
+#[test]
+fn of_one_whose_every_change_is_gone_others_learn_as_well() {
+    for seed in 0..10 {
+        let mut world = world(seed, 3);
+        let empty = world.backup(2).unwrap();
+        put(&mut world, 0, "gone", &[1; 30]);
+        put(&mut world, 1, "stays", &[1; 30]);
+        until_in_step(&mut world, 3600);
+        world.delete(0, &path("gone")).unwrap();
+        until_in_step(&mut world, 3600);
+        until_all_know(&mut world, 3600);
+        world.run(Duration::from_secs(120)).unwrap();
+        world.restore(2, &empty).unwrap();
+        world.start(2).unwrap();
+        until_in_step(&mut world, 3600);
+        until_all_know(&mut world, 3600);
+    }
+}
+
+fn price_of(world: &mut World, node: usize, name: &str, begin: bool) -> Price {
+    let fetch = Command::Fetch {
+        path: path(name),
+        begin,
+    };
+    let request = world.command(node, &path(name), fetch).unwrap();
+    world.run(Duration::from_millis(50)).unwrap();
+    match world.reply(request) {
+        Some(Ok(Reply::Price(price))) => (**price).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_long_payload_comes_when_somebody_asks_for_it() {
+    let mut world = world(1, 3);
+    world.body_sizes = BodySizes::REAL;
+    let body = noise(150_000);
+    put(&mut world, 0, "long", &body);
+    put(&mut world, 0, "short", &noise(9_000));
+    world.run(Duration::from_secs(4 * 3600)).unwrap();
+    let short = price_of(&mut world, 1, "short", false);
+    assert_eq!((short.lacking, short.unasked, short.requested), (0, true, false));
+    let long = price_of(&mut world, 1, "long", false);
+    assert_eq!((long.len, long.lacking, long.chunks), (150_000, 150_000, 1));
+    assert!(!long.unasked && !long.requested && long.linked.is_empty());
+    let told = long.radios[0].clone();
+    assert_eq!(told.ask.first(), Some(&world.nodes[0].key.node_id()));
+    assert_eq!(told.airtime, told.expected);
+    // Being told the price fetches nothing.
+    world.run(Duration::from_secs(3600)).unwrap();
+    assert_eq!(status(&mut world, 1).incomplete.len(), 1);
+    let before = world.on_air();
+    assert!(price_of(&mut world, 1, "long", true).requested);
+    let mut took = 0;
+    while !status(&mut world, 1).incomplete.is_empty() {
+        world.run(Duration::from_secs(10)).unwrap();
+        took += 10;
+        assert!(took < 7200, "it did not come");
+    }
+    let airtime_us = world.on_air().airtime_us - before.airtime_us;
+    let promised_us = told.airtime.as_micros() as u64;
+    assert!(
+        airtime_us * 10 < promised_us * 12 && airtime_us * 12 > promised_us * 10,
+        "{airtime_us} us instead of {promised_us}"
+    );
+    assert_eq!(price_of(&mut world, 1, "long", false).lacking, 0);
+    assert_eq!(status(&mut world, 1).requested, 0);
+}
+
+#[test]
+fn a_request_outlives_a_restart() {
+    let mut world = world(2, 2);
+    world.body_sizes = BodySizes::REAL;
+    put(&mut world, 0, "long", &noise(140_000));
+    world.run(Duration::from_secs(600)).unwrap();
+    assert!(price_of(&mut world, 1, "long", true).requested);
+    world.run(Duration::from_secs(30)).unwrap();
+    world.crash(1).unwrap();
+    world.start(1).unwrap();
+    assert_eq!(status(&mut world, 1).requested, 1);
+    world.run(Duration::from_secs(7200)).unwrap();
+    assert_eq!(status(&mut world, 1).incomplete.len(), 0);
+    assert_eq!(status(&mut world, 1).requested, 0);
 }

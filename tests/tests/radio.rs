@@ -161,7 +161,7 @@ fn what_the_ends_cannot_hear_goes_over_the_middle() {
 fn a_killed_process_an_unplugged_modem_and_a_reset_lose_nothing() {
     with_every_modem(|kind| {
         let mut valley = Valley::new(kind, 2, 0.0);
-        let long = Random(2).bytes(12_000);
+        let long = Random(2).bytes(9_000);
         valley.put(0, "before", b"so that they know one another");
         valley.in_step();
         valley.put(0, "long", &long);
@@ -179,6 +179,57 @@ fn a_killed_process_an_unplugged_modem_and_a_reset_lose_nothing() {
         valley.holds("long", &long);
         valley.holds("during", b"while the modem is away");
     });
+}
+
+#[test]
+fn a_long_document_comes_when_somebody_asks_for_it() {
+    let mut valley = Valley::new(ModemKind::Rnode, 2, 0.0);
+    valley.nodes[1].kill();
+    let home = valley.folder.path().join("node1");
+    let file = "[lora]\nport = \"x\"\npayload_size_max = \"8 KiB\"\n";
+    std::fs::write(home.join("cairn.toml"), file).unwrap();
+    valley.nodes[1] = valley.start(1);
+    let long = Random(2).bytes(9_000);
+    valley.put(0, "long", &long);
+    let node = &valley.nodes[1];
+    let path = "/private/notes/long";
+    let price = || -> Value { serde_json::from_str(&cairn(&home, &["fetch", path, "--json"])).unwrap() };
+    // The entry comes by itself, and says who has the rest.
+    eventually(DEADLINE, || match node.status() {
+        status if status["incomplete"] == 1 && price()["radios"][0]["ask"][0].is_string() => Ok(()),
+        status => {
+            std::thread::sleep(Duration::from_millis(500));
+            Err(status.to_string())
+        }
+    });
+    let told = price();
+    assert_eq!(
+        (&told["bytes"], &told["bytes_lacking"]),
+        (&9_000.into(), &9_000.into()),
+        "{told}"
+    );
+    assert_eq!(
+        (&told["unasked"], &told["requested"]),
+        (&false.into(), &false.into())
+    );
+    assert!(
+        told["radios"][0]["airtime_ms"].as_u64().unwrap() > 5_000,
+        "{told}"
+    );
+    let listed = cairn(&home, &["ls", "/private/notes"]);
+    assert!(listed.contains("not here"), "{listed}");
+    let (code, said) = cairn_fails(&home, &["get", path]);
+    assert_eq!(code, 1);
+    assert!(said.contains(&format!("cairn fetch {path}")), "{said}");
+    // Without a terminal only --yes asks for it.
+    assert!(cairn(&home, &["fetch", path]).contains("By radio: "));
+    assert_eq!(node.status()["requested"], 0);
+    cairn(&home, &["fetch", path, "--yes"]);
+    valley.in_step();
+    valley.holds("long", &long);
+    assert!(cairn(&home, &["fetch", path]).contains("is here"));
+    assert_eq!(cairn_fails(&home, &["fetch", "/private/notes/none"]).0, 3);
+    assert!(home.join("senders.record").exists());
 }
 
 #[test]

@@ -175,6 +175,17 @@ pub enum Words {
         #[arg(long)]
         json: bool,
     },
+    /// Show what getting a document's bytes takes, and get them: of documents too large to come by radio by themselves
+    Fetch {
+        /// Which
+        path: String,
+        /// Do not ask: get them
+        #[arg(long)]
+        yes: bool,
+        /// Print JSON; without --yes nothing is fetched
+        #[arg(long)]
+        json: bool,
+    },
     /// List a folder
     Ls {
         /// Which

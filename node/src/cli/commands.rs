@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::arguments::{Cli, RunArguments, TokenWords, Words};
 use super::output::{number, progress, qr, size, table, text};
-use super::{decode, modem, node, output};
+use super::{decode, fetch, modem, node, output};
 use crate::control::{Client, ClientError, Request};
 
 /// Why a command failed.
@@ -109,6 +109,7 @@ pub(super) fn run(cli: Cli) -> Outcome {
             }
             Ok(())
         }
+        Some(Words::Fetch { path, yes, json }) => fetch::fetch(home, path, yes, json),
         Some(Words::Export { folder, file }) => {
             download(home, &Request::Export { folder }, &file).map(|_| ())
         }
@@ -329,11 +330,13 @@ fn download(home: &Path, request: &Request, file: &str) -> Result<Value, Failure
 
 fn list(value: &Value) -> io::Result<()> {
     table(&rows(value, |item| {
-        let mark = if item["conflict"] == true { "conflict" } else { "" };
+        let conflict = (item["conflict"] == true).then_some("conflict");
+        let away = (item["here"] == false).then_some("not here");
+        let marks: Vec<&str> = conflict.into_iter().chain(away).collect();
         vec![
             size(number(item, "bytes")),
             text(item, "name").to_owned(),
-            mark.to_owned(),
+            marks.join(", "),
         ]
     }))
 }
@@ -364,8 +367,12 @@ fn status(value: &Value) -> io::Result<()> {
         lines.push(line(
             "incomplete",
             format!(
-                "{} documents whose bytes are not here yet",
-                number(value, "incomplete")
+                "{} documents whose bytes are not here yet{}",
+                number(value, "incomplete"),
+                match number(value, "requested") {
+                    0 => String::new(),
+                    requested => format!(", {requested} of them asked for"),
+                }
             ),
         ));
     }

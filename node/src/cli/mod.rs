@@ -7,6 +7,7 @@
 mod arguments;
 mod commands;
 mod decode;
+mod fetch;
 mod modem;
 mod node;
 mod output;

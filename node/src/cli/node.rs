@@ -13,6 +13,7 @@ use crate::daemon::{
     ConfigError, ConfigFile, Home, HomeError, Invite, LoraFile, Settings, SpaceFile, SystemClock, parse_size,
     run_until_stopped,
 };
+use crate::mesh::PayloadPolicy;
 
 /// The name under which a new folder's user is known, when nobody says.
 const USER: &str = "me";
@@ -89,6 +90,12 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         file.extend(told);
         file
     };
+    let radio_payloads = file
+        .lora
+        .as_ref()
+        .map(LoraFile::payloads)
+        .transpose()
+        .map_err(Failure::usage)?;
     let in_file = file
         .lora
         .map(LoraFile::settings)
@@ -115,6 +122,7 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         http_any_port: chosen_http.is_none(),
         public_url: arguments.public_url.or(file.public_url),
         lora,
+        radio_payloads: radio_payloads.unwrap_or(PayloadPolicy::DEFAULT),
     };
     run_until_stopped(&settings).map_err(Failure::of)
 }

@@ -25,6 +25,13 @@ pub enum Request {
         /// Which of its concurrent versions; the winner when absent.
         version: Option<String>,
     },
+    /// Tells what fetching a document's bytes takes.
+    Fetch {
+        /// Which.
+        path: String,
+        /// Fetch them.
+        begin: bool,
+    },
     /// Lists a folder.
     List {
         /// Which.

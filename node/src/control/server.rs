@@ -1,6 +1,7 @@
 //! The node's end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
@@ -11,7 +12,7 @@ use super::frame::{self, BODY_FRAME_MAX, FRAME_MAX, FrameError};
 use super::{Answer, ErrorKind, Failure, Request, archive};
 use crate::daemon::{Node, NodeError};
 use crate::mesh::{Command, CommandError, Condition, Delete, Precondition, Put, Reply, Resolve, TagSet};
-use crate::model::{DocumentPath, Dot, FolderPath};
+use crate::model::{DocumentPath, Dot, FolderPath, NodeId};
 use crate::service::tokens::{self, Scope, Token};
 use crate::service::{Found, Lookup, ReadError, Upload, UploadError, Uploaded};
 use crate::space::{FolderItem, Head, View, records};
@@ -142,6 +143,7 @@ impl Session {
         match request {
             Request::Status => self.status().await,
             Request::List { folder, recursive } => self.list(&folder, recursive).await,
+            Request::Fetch { path, begin } => self.fetch(&path, begin).await,
             Request::Remove { path } => {
                 let delete = Delete {
                     path: document(&path)?,
@@ -212,6 +214,7 @@ impl Session {
         value["free_bytes"] = json!(status.free_bytes);
         value["pending"] = json!(status.pending);
         value["incomplete"] = json!(status.incomplete.len());
+        value["requested"] = json!(status.requested);
         value["clock_digest"] = json!(status.clock_digest.to_string());
         value["twin"] = json!(status.twin);
         value["peers"] = status
@@ -245,6 +248,35 @@ impl Session {
             })
             .collect();
         Ok(value)
+    }
+
+    /// What the bytes of a document take, and with `begin` a request for them.
+    async fn fetch(&self, path: &str, begin: bool) -> Outcome {
+        let command = Command::Fetch {
+            path: document(path)?,
+            begin,
+        };
+        let Reply::Price(price) = self.node.command(command).await? else {
+            return Err(failed("the node told no price"));
+        };
+        let nodes = |nodes: &[NodeId]| nodes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let radios = price.radios.iter().map(|radio| {
+            json!({
+                "airtime_ms": millis(radio.airtime),
+                "expected_ms": millis(radio.expected),
+                "ask": nodes(&radio.ask),
+            })
+        });
+        Ok(json!({
+            "path": path,
+            "bytes": price.len,
+            "bytes_lacking": price.lacking,
+            "chunks_lacking": price.chunks,
+            "unasked": price.unasked,
+            "requested": price.requested,
+            "linked": nodes(&price.linked),
+            "radios": radios.collect::<Vec<_>>(),
+        }))
     }
 
     async fn peers(&self) -> Outcome {
@@ -296,6 +328,9 @@ impl Session {
 
     async fn list(&self, path: &str, recursive: bool) -> Outcome {
         let folder = folder(path)?;
+        let read = self.node.store().read().map_err(failed)?;
+        // A document that came meanwhile counts as here: the next look is right.
+        let here = |dot| !View(&read).is_pending(dot).unwrap_or(false);
         let mut items = Vec::new();
         if recursive {
             self.node.documents().walk(&folder, &mut |path, document| {
@@ -307,6 +342,7 @@ impl Session {
                         "etag": document.etag().map(|tag| tag.to_string()),
                         "modified_ms": stored.head.time.wall().0,
                         "conflict": document.is_conflicted(),
+                        "here": here(stored.head.dot),
                     }));
                 }
                 std::ops::ControlFlow::Continue(())
@@ -324,6 +360,7 @@ impl Session {
                             "etag": document.etag().map(|tag| tag.to_string()),
                             "modified_ms": stored.map(|stored| stored.head.time.wall().0),
                             "conflict": document.is_conflicted(),
+                            "here": stored.is_some_and(|stored| here(stored.head.dot)),
                         })
                     }
                     FolderItem::Folder { name, folder } => json!({
@@ -503,8 +540,9 @@ impl Session {
             Err(failure) => return answer(to, Err(failure)).await,
         };
         let Some(body) = found.body.clone() else {
-            let failure =
-                failed("the bytes of this document are not here yet: try again when a peer has sent them");
+            let failure = failed(format!(
+                "the bytes of this document are not here yet: cairn fetch {path} shows what getting them takes"
+            ));
             return answer(to, Err(failure)).await;
         };
         // It may be replaced while it is sent.
@@ -649,6 +687,10 @@ async fn answer(to: &mut (impl AsyncWrite + Unpin), outcome: Outcome) -> Result<
     let bytes = serde_json::to_vec(&answer).map_err(std::io::Error::other)?;
     frame::write_async(to, &bytes).await?;
     Ok(to.flush().await?)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The version that a user names: by its number in the list, from 1, or by its dot.

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::LoraSettings;
+use crate::mesh::PayloadPolicy;
 
 /// The file that the first start writes: every key.
 const TEMPLATE: &str = r#"# The configuration of this cairn. What the command line says goes before this file.
@@ -56,6 +57,13 @@ const TEMPLATE: &str = r#"# The configuration of this cairn. What the command li
 # [lora]
 # port = "/dev/ttyUSB0"
 # region = "EU868"
+
+# Longer documents come by radio only when somebody asks: cairn fetch PATH. One size for
+# all, and another for some category; none comes unasked with "0 B".
+# payload_size_max = "128 KiB"
+# payload_size_max_public = "128 KiB"
+# payload_size_max_private = "128 KiB"
+# payload_size_max_shared = "128 KiB"
 "#;
 
 /// Why the configuration cannot be used.
@@ -164,9 +172,38 @@ pub struct LoraFile {
     pub air_rate: Option<u32>,
     /// The GPIO lines of an E22's M0 and M1.
     pub mode_lines: Option<String>,
+    /// Longest payload that is fetched unasked.
+    pub payload_size_max: Option<String>,
+    /// Likewise, in `public/`.
+    pub payload_size_max_public: Option<String>,
+    /// Likewise, in `private/`.
+    pub payload_size_max_private: Option<String>,
+    /// Likewise, in `shared/`.
+    pub payload_size_max_shared: Option<String>,
 }
 
 impl LoraFile {
+    /// Which payloads come by radio unasked.
+    pub fn payloads(&self) -> Result<PayloadPolicy, ConfigError> {
+        let read = |key: &str, text: &Option<String>| {
+            let read = text
+                .as_deref()
+                .map(|text| parse_size(&format!("cairn.toml: lora.{key}"), text));
+            read.transpose()
+        };
+        let all = read("payload_size_max", &self.payload_size_max)?;
+        let PayloadPolicy {
+            public,
+            private,
+            shared,
+        } = all.map_or(PayloadPolicy::DEFAULT, PayloadPolicy::all);
+        Ok(PayloadPolicy {
+            public: read("payload_size_max_public", &self.payload_size_max_public)?.unwrap_or(public),
+            private: read("payload_size_max_private", &self.payload_size_max_private)?.unwrap_or(private),
+            shared: read("payload_size_max_shared", &self.payload_size_max_shared)?.unwrap_or(shared),
+        })
+    }
+
     /// The settings that it describes.
     pub fn settings(self) -> Result<LoraSettings, ConfigError> {
         fn read<T: FromStr<Err: ToString>>(
@@ -265,6 +302,22 @@ mod tests {
         fs::write(folder.path().join("cairn.toml"), "htpp = \"127.0.0.1:1\"\n").unwrap();
         let said = ConfigFile::load(folder.path()).unwrap_err().to_string();
         assert!(said.contains("htpp") && said.contains("cairn.toml"), "{said}");
+    }
+
+    #[test]
+    fn a_category_may_have_a_size_of_its_own() {
+        let read = |text: &str| toml::from_str::<LoraFile>(text).unwrap().payloads();
+        assert_eq!(read("port = \"x\"").unwrap(), PayloadPolicy::DEFAULT);
+        let text = "port = \"x\"\npayload_size_max = \"1 MiB\"\npayload_size_max_public = \"0 B\"";
+        let expected = PayloadPolicy {
+            public: 0,
+            ..PayloadPolicy::all(1 << 20)
+        };
+        assert_eq!(read(text).unwrap(), expected);
+        let said = read("port = \"x\"\npayload_size_max_shared = \"much\"")
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("lora.payload_size_max_shared"), "{said}");
     }
 
     #[test]

@@ -12,8 +12,8 @@ use cairn_transports::lora::modem::{
 };
 use cairn_transports::lora::{
     Broadcast as OnAir, BudgetRecord, CodingRate, DwellTiming, INTRODUCTION_LEN, Interest, MESSAGE_OVERHEAD,
-    ModeLines, Radio, RadioCommand, RadioConfig, RadioEvent, Region, RegionError, SpaceKey, SpreadingFactor,
-    SubBand, probe_port,
+    ModeLines, Radio, RadioCommand, RadioConfig, RadioEvent, Region, RegionError, SendersRecord, SpaceKey,
+    SpreadingFactor, SubBand, probe_port,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
@@ -30,6 +30,8 @@ use crate::model::{Hash, NodeId, WallTime};
 
 /// The record of used airtime, in the node's folder.
 const RECORD_FILE: &str = "airtime.record";
+/// The record of who was heard, in the node's folder.
+const SENDERS_FILE: &str = "senders.record";
 /// The region that was told once.
 const REGION_FILE: &str = "region";
 /// The kind of modem that was used last.
@@ -316,6 +318,25 @@ fn boot() -> ([u8; 16], u64) {
     (boot, micros)
 }
 
+/// Who was heard by the last run. Without it recordings may count as new once: their entries are signed, and nothing but time is lost, so
+/// that is no reason not to start.
+fn senders_record(home: &Home) -> SendersRecord {
+    let path = home.file(SENDERS_FILE);
+    match fs::read(&path).map(|bytes| SendersRecord::decode(&bytes)) {
+        Ok(Ok(record)) => record,
+        Ok(Err(error)) => {
+            tracing::warn!(path = %path.display(), "{error}");
+            SendersRecord::default()
+        }
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(path = %path.display(), %error, "the record of senders cannot be read");
+            }
+            SendersRecord::default()
+        }
+    }
+}
+
 /// What the engine's thread needs of a radio.
 pub(super) struct Controls {
     pub(super) commands: mpsc::Sender<RadioCommand>,
@@ -360,17 +381,19 @@ pub(super) async fn start(
         }
         Err(_) => Some(Vec::new()),
     };
+    let senders = senders_record(home);
     home.write_durably(REGION_FILE, lawful.region.name().as_bytes())?;
     home.write_durably(MODEM_FILE, kind.name().as_bytes())?;
     let seed = random_seed()?;
     let low = u64::from(u32::from_be_bytes([seed[0], seed[1], seed[2], seed[3]]));
-    let folder = home.clone();
+    let (folder, senders_folder) = (home.clone(), home.clone());
     let timing = DwellTiming::new(lawful.modem.timing(), lawful.band);
     let frame_len_max = timing.frame_len_max();
     let profile = RadioProfile {
         frame_len_max: frame_len_max - MESSAGE_OVERHEAD,
         frame_airtime_us: timing.airtime_us(frame_len_max).unwrap_or(1_000_000),
         share_permille: (lawful.band.share() * 1000.0) as u32,
+        window_us: lawful.band.longest_window().as_micros() as u64,
     };
     let (frequency_hz, bandwidth_hz) = lawful.modem.channel_hz();
     tracing::info!(
@@ -397,12 +420,18 @@ pub(super) async fn start(
         node: PeerKey(node.0),
         keys: vec![SpaceKey::new(0, *key)],
         generation: (now.0 / 1000) << 32 | low,
+        senders,
         record,
         boot,
         since_boot_us,
         sink: Arc::new(move |record: &BudgetRecord| {
             folder
                 .write_durably(RECORD_FILE, &record.encode())
+                .map_err(io::Error::other)
+        }),
+        senders_sink: Arc::new(move |record: &SendersRecord| {
+            senders_folder
+                .write_durably(SENDERS_FILE, &record.encode())
                 .map_err(io::Error::other)
         }),
         seed: *blake3::hash(&seed[..]).as_bytes(),
@@ -669,6 +698,18 @@ mod tests {
                 assert!(refused.is_none(), "{region} {kind}: {refused:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_damaged_record_of_senders_counts_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        assert_eq!(senders_record(&home), SendersRecord::default());
+        let bytes = SendersRecord::default().encode();
+        home.write_durably(SENDERS_FILE, &bytes).unwrap();
+        assert_eq!(senders_record(&home), SendersRecord::default());
+        home.write_durably(SENDERS_FILE, &bytes[1..]).unwrap();
+        assert_eq!(senders_record(&home), SendersRecord::default());
     }
 
     #[test]

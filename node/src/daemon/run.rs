@@ -19,7 +19,7 @@ use super::radio_table::RadioTable;
 use super::register::Register;
 use super::transports::{self, TransportsError};
 use super::{Node, SystemClock, repair};
-use crate::mesh::{Config, Engine, EngineError, Event};
+use crate::mesh::{Config, Engine, EngineError, Event, PayloadPolicy};
 use crate::model::{Hash, KeyPair};
 use crate::space::chunk_record;
 use crate::store::{
@@ -66,6 +66,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// A LoRa radio, if there is one.
     pub lora: Option<LoraSettings>,
+    /// Payloads that come by radio without anybody asking.
+    pub radio_payloads: PayloadPolicy,
 }
 
 impl Settings {
@@ -175,6 +177,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         quota_bytes: settings.quota_bytes,
         announce_interval: Config::ANNOUNCE_INTERVAL,
         tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
+        radio_payloads: settings.radio_payloads,
     };
     let engine = Engine::new(config, store.clone(), *random_seed()?)?;
 

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use super::engine_thread::{self, Input, Inputs, Outside, Up};
 use super::{Node, SystemClock};
-use crate::mesh::{Action, Config, Engine, EngineError, LinkId};
+use crate::mesh::{Action, Config, Engine, EngineError, LinkId, PayloadPolicy};
 use crate::model::{Capabilities, Grant, KeyPair, Membership, WallTime};
 use crate::space::chunk_record;
 use crate::space::records::OwnWriter;
@@ -71,6 +71,7 @@ impl TestNode {
             quota_bytes,
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
+            radio_payloads: PayloadPolicy::DEFAULT,
         };
         let engine = Engine::new(config, store.clone(), [3; 32]).unwrap();
         let (sender, receiver) = channel();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::home::{Home, SpaceFile};
 use super::run::{Running, Settings, start};
-use crate::mesh::{Command, Precondition, Put, Reply};
+use crate::mesh::{Command, PayloadPolicy, Precondition, Put, Reply};
 use crate::model::{Capabilities, DocumentPath, Grant, WallTime};
 use crate::service::{Lookup, Upload};
 
@@ -26,6 +26,7 @@ fn settings(home: &Path, peers: Vec<String>) -> Settings {
         http_any_port: true,
         public_url: None,
         lora: None,
+        radio_payloads: PayloadPolicy::DEFAULT,
     }
 }
 

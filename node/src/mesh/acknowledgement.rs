@@ -51,6 +51,11 @@ impl Acknowledgement {
         (signed, signature).into()
     }
 
+    /// By its node.
+    pub(super) const fn signature(&self) -> Signature {
+        self.signature
+    }
+
     /// Checks that the node it names signed it.
     pub fn verify(&self) -> Result<(), BadSignature> {
         let signed = (&self.space, &self.node, &self.time, &self.clock);

@@ -1,5 +1,8 @@
 //! What users ask of a node, and what it answers.
 
+use std::time::Duration;
+
+use super::LinkId;
 use super::status::Status;
 use crate::model::{Content, DocumentPath, Dot, ETag, Grant, NodeId, Revocation};
 
@@ -86,6 +89,38 @@ pub struct Resolve {
     pub keep: Dot,
 }
 
+/// What fetching a document's payload takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Price {
+    /// The document's length, in bytes.
+    pub len: u64,
+    /// Bytes of it that are not here.
+    pub lacking: u64,
+    /// In so many chunks.
+    pub chunks: usize,
+    /// It is short enough to come by radio without anybody asking.
+    pub unasked: bool,
+    /// It was asked for.
+    pub requested: bool,
+    /// Nodes on links that cost nothing: from them it comes by itself.
+    pub linked: Vec<NodeId>,
+    /// Each radio.
+    pub radios: Vec<RadioPrice>,
+}
+
+/// What it takes by a radio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RadioPrice {
+    /// Which.
+    pub radio: LinkId,
+    /// Time on air, of whoever sends it, if nothing is lost.
+    pub airtime: Duration,
+    /// Until it is here, if whoever sends it keeps to the law and has sent nothing else lately.
+    pub expected: Duration,
+    /// Who will be asked, in this order; nobody, if none is heard that may have it.
+    pub ask: Vec<NodeId>,
+}
+
 /// What a user asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -99,6 +134,13 @@ pub enum Command {
     Admit(Grant),
     /// Takes a revocation in and spreads it.
     Revoke(Revocation),
+    /// Tells what the payload of a document takes ([`Reply::Price`]); with `begin`, fetches it whatever its length.
+    Fetch {
+        /// Which document.
+        path: DocumentPath,
+        /// Ask for it now.
+        begin: bool,
+    },
     /// The state of the node.
     Status,
     /// Answers when everything before it is on disk.
@@ -122,6 +164,8 @@ pub enum Reply {
         /// The tag before.
         etag: ETag,
     },
+    /// See [`Command::Fetch`].
+    Price(Box<Price>),
     /// See [`Command::Status`].
     Status(Box<Status>),
     /// Nothing more to say.

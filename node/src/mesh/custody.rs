@@ -11,6 +11,12 @@ impl<S: Store> Engine<S> {
         if self.links.granted().is_empty() {
             return;
         }
+        self.sign_acknowledgement(now);
+        self.pass_on(Some(self.node));
+    }
+
+    /// Signs what is on disk, unless that is what was signed last.
+    pub(super) fn sign_acknowledgement(&mut self, now: Now) {
         let clock = self.complete().shortened(CLOCK_LEN_MAX);
         if self
             .acknowledgements
@@ -21,7 +27,6 @@ impl<S: Store> Engine<S> {
             let own = Acknowledgement::sign(self.config.owner, time, clock, &self.config.key);
             self.acknowledgements.insert(self.node, own);
         }
-        self.pass_on(Some(self.node));
     }
 
     /// Sends granted neighbours the acknowledgements that they have not had: those of `only`, or of all.
@@ -81,28 +86,47 @@ impl<S: Store> Engine<S> {
                 self.puller.want(now, link, true);
             }
         }
+        let time = acknowledgement.time;
+        if self.take_acknowledgement(now, acknowledgement, false)
+            && let Some(state) = self.links.get_mut(link)
+        {
+            state.passed_on.insert(node, time);
+        }
+        Ok(())
+    }
+
+    /// Takes in an acknowledgement whose signature is right. `more`: what is known of the node from elsewhere counts as well, since it may
+    /// be newer. Says whether it is newer than the last.
+    pub(super) fn take_acknowledgement(
+        &mut self,
+        now: Now,
+        acknowledgement: Acknowledgement,
+        more: bool,
+    ) -> bool {
+        let node = acknowledgement.node;
         self.check_own_writer(&acknowledgement.clock);
         if self.membership.capabilities(node, now.wall).is_none() {
-            return Ok(());
+            return false;
         }
         let last = self
             .acknowledgements
             .get(&node)
             .map_or(HybridTime(0), |last| last.time);
         if acknowledgement.time <= last {
-            return Ok(());
+            return false;
         }
         let record = self.peers.entry(node).or_default();
-        if record.acknowledged != acknowledgement.clock {
-            record.acknowledged = acknowledgement.clock.clone();
+        let mut acknowledged = acknowledgement.clock.clone();
+        if more {
+            acknowledged.merge(&record.acknowledged);
+        }
+        if record.acknowledged != acknowledged {
+            record.acknowledged = acknowledged;
             self.note_peer_changed(now, node);
             self.fetcher.news(now);
         }
-        if let Some(state) = self.links.get_mut(link) {
-            state.passed_on.insert(node, acknowledgement.time);
-        }
         self.acknowledgements.insert(node, acknowledgement);
-        Ok(())
+        true
     }
 
     /// Notices that a neighbour has seen changes of ours that this disk has not: it is an older copy.

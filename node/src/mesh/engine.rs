@@ -10,7 +10,7 @@ use super::announcement::Heard;
 use super::fetch::Fetcher;
 use super::link::Links;
 use super::pull::Puller;
-use super::radio::Radios;
+use super::radio::{PayloadPolicy, Radios};
 use super::{Acknowledgement, Action, Event, LinkId, Message, Report};
 use crate::model::{
     CLOCK_LEN_MAX, Clock, Dot, HybridClock, Incarnation, Instant, KeyPair, Membership, NodeId, Now, OwnerId,
@@ -38,6 +38,8 @@ pub struct Config {
     pub announce_interval: Duration,
     /// Tombstones are kept at least this long after all holders have them.
     pub tombstone_age_min: Duration,
+    /// Payloads that come by radio without anybody asking.
+    pub radio_payloads: PayloadPolicy,
 }
 
 impl Config {
@@ -94,6 +96,8 @@ pub struct Engine<S: Store> {
     pub(super) held: Clock,
     /// Dots of live entries whose payload is not complete.
     pub(super) pending: BTreeSet<Dot>,
+    /// Those of them that a user asked for.
+    pub(super) requested: BTreeSet<Dot>,
     /// For each writer everything up to its last collected tombstone.
     pub(super) collected: Clock,
     pub(super) peers: BTreeMap<NodeId, PeerRecord>,
@@ -126,6 +130,7 @@ pub(super) struct Changed {
     pub(super) own: bool,
     pub(super) membership: bool,
     pub(super) collected: bool,
+    pub(super) requested: bool,
     /// Peers whose records differ; not urgent.
     pub(super) peers: BTreeSet<NodeId>,
     pub(super) peers_since: Option<Instant>,
@@ -146,7 +151,12 @@ impl<S: Store> Engine<S> {
         let own: OwnWriter = records::load(&read, Record::OwnWriter)?.unwrap_or_default();
         let held = records::load(&read, Record::Clock)?.unwrap_or_default();
         let collected = records::load(&read, Record::Collected)?.unwrap_or_default();
-        let pending = View(&read).pending(None, usize::MAX)?.into_iter().collect();
+        let pending: BTreeSet<Dot> = View(&read).pending(None, usize::MAX)?.into_iter().collect();
+        let requested: Vec<Dot> = records::load(&read, Record::Requested)?.unwrap_or_default();
+        let requested = requested
+            .into_iter()
+            .filter(|dot| pending.contains(dot))
+            .collect();
         let node = config.key.node_id();
         let mut peers = BTreeMap::new();
         for grant in membership.grants() {
@@ -177,6 +187,7 @@ impl<S: Store> Engine<S> {
             clock_of_writes: HybridClock::starting_after(own.time),
             held,
             pending,
+            requested,
             collected,
             peers,
             announced: BTreeMap::new(),
@@ -228,14 +239,17 @@ impl<S: Store> Engine<S> {
             || self.changed.own
             || self.changed.membership
             || self.changed.collected
+            || self.changed.requested
     }
 
     /// Makes everything durable that was handled, and releases the actions that waited for it.
     pub fn commit(&mut self, now: Now) -> Result<()> {
+        self.settle_requests();
         let dirty = self.changed.held
             || self.changed.own
             || self.changed.membership
             || self.changed.collected
+            || self.changed.requested
             || !self.changed.peers.is_empty();
         if dirty {
             self.store_records()?;
@@ -256,6 +270,9 @@ impl<S: Store> Engine<S> {
         let (own, held) = (self.own, self.held.shortened(CLOCK_LEN_MAX));
         let membership = changed.membership.then(|| self.membership.clone());
         let collected = changed.collected.then(|| self.collected.clone());
+        let requested = changed
+            .requested
+            .then(|| self.requested.iter().copied().collect::<Vec<Dot>>());
         let peers: Vec<_> = changed
             .peers
             .iter()
@@ -273,6 +290,9 @@ impl<S: Store> Engine<S> {
         }
         if let Some(collected) = collected {
             records::store(tx, Record::Collected, &collected)?;
+        }
+        if let Some(requested) = requested {
+            records::store(tx, Record::Requested, &requested)?;
         }
         for (node, record) in peers {
             records::store_peer(tx, node, &record)?;

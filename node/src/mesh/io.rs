@@ -31,6 +31,8 @@ pub struct RadioProfile {
     pub frame_airtime_us: u64,
     /// The share of time that the law leaves for sending, in thousandths.
     pub share_permille: u32,
+    /// The window that the share is of, in microseconds; 0 where nothing is limited.
+    pub window_us: u64,
 }
 
 /// A message to every neighbour on a radio.

@@ -43,6 +43,7 @@ impl<S: Store> Engine<S> {
                     Err(error) => Err(CommandError::Invalid(error.to_string())),
                 }
             }
+            Command::Fetch { path, begin } => self.fetch_on_request(&path, begin)?,
             Command::Status => Ok(Reply::Status(Box::new(self.status(now)?))),
             Command::Flush => Ok(Reply::Done),
         };
@@ -328,6 +329,7 @@ impl<S: Store> Engine<S> {
                 .take(Status::INCOMPLETE_MAX)
                 .copied()
                 .collect(),
+            requested: self.requested.len(),
             clock_digest: clock_digest(&self.held),
             links: self
                 .links

@@ -30,13 +30,15 @@ mod local;
 mod message;
 mod pull;
 mod radio;
+mod request;
 mod status;
 mod tombstones;
 
 pub use acknowledgement::Acknowledgement;
 pub use announcement::{ANNOUNCED_SPACES_MAX, Announced, Announcement, clock_digest, space_tag};
 pub use command::{
-    Command, CommandError, CommandResult, Condition, Delete, Precondition, Put, Reply, Resolve, TagSet,
+    Command, CommandError, CommandResult, Condition, Delete, Precondition, Price, Put, RadioPrice, Reply,
+    Resolve, TagSet,
 };
 pub use engine::{Config, Engine, EngineError};
 pub use io::{Action, Broadcast, Event, Lane, LinkId, LinkProfile, RadioProfile, Report, RequestId};
@@ -48,5 +50,5 @@ pub use message::{
 };
 #[doc(hidden)]
 pub use radio::radio_message;
-pub use radio::{Overheard, radio_carried_chunk, radio_chunk};
+pub use radio::{Overheard, PayloadPolicy, radio_carried_chunk, radio_chunk};
 pub use status::{HeardStatus, LinkStatus, PeerStatus, Status};

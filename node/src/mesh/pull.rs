@@ -202,7 +202,7 @@ impl<S: Store> Engine<S> {
 
     /// Drops live entries that the neighbour's clock covers and that do not live there: deleted, and the tombstone
     /// collected, while this disk was away.
-    fn drop_dead(&mut self, covered: &Clock, living: &Clock) -> Result<()> {
+    pub(super) fn drop_dead(&mut self, covered: &Clock, living: &Clock) -> Result<()> {
         let own = self.view(|view| view.live())?;
         let mut dead = Vec::new();
         for (writer, first, last) in own.missing_in(living) {

@@ -66,6 +66,8 @@ pub struct Status {
     pub pending: u64,
     /// Documents whose payload is not here yet, at most [`Status::INCOMPLETE_MAX`].
     pub incomplete: Vec<Dot>,
+    /// So many of these were asked for, whatever their length.
+    pub requested: usize,
     /// The digest of the clock: equal on nodes that hold the same.
     pub clock_digest: Hash,
     /// The links.

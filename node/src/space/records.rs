@@ -73,6 +73,8 @@ pub enum Record {
     OwnWriter,
     /// [`Clock`]: for each writer everything up to its last collected tombstone.
     Collected,
+    /// A list of dots whose payloads a user asked for.
+    Requested,
 }
 
 impl Record {
@@ -82,6 +84,7 @@ impl Record {
             Self::Membership => b"membership",
             Self::OwnWriter => b"own writer",
             Self::Collected => b"collected",
+            Self::Requested => b"requested",
         }
     }
 }

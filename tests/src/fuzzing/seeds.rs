@@ -121,6 +121,11 @@ fn radio() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ),
         ("rylr", "online", pieces(&lines)),
         ("radio_frame", "message", vec![1, 0b0010_1000, 5, 0, 0, 1, 2, 3]),
+        (
+            "radio_frame",
+            "introduction",
+            [&[2, 2, 5, 0, 0], [3; 44].as_slice()].concat(),
+        ),
         ("radio_frame", "fragment", vec![1, 0b0100_1101, 5, 1, 2, 9, 9]),
         (
             "radio_frame",
@@ -139,6 +144,40 @@ fn radio() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             [&[0, 5, 1, 1, 1, 1], [7; 8].as_slice()].concat(),
         ),
         ("radio_message", "statements", vec![1, 8, 0, 2, 9, 9]),
+        ("radio_message", "ask", vec![0, 11, 1, 1, 1, 1, 2, 2, 2, 2]),
+        (
+            "radio_message",
+            "acknowledgements",
+            [
+                &[0, 12, 1, 1, 1, 1, 1, 1, 5, 5, 5, 5],
+                [6; 8].as_slice(),
+                &[0],
+                &[7; 64],
+            ]
+            .concat(),
+        ),
+        (
+            "radio_message",
+            "live-question",
+            [&[0, 13], [1; 16].as_slice()].concat(),
+        ),
+        (
+            "radio_message",
+            "living",
+            [&[5, 14], [1; 12].as_slice(), &[1, 9, 9, 9, 9, 1, 0, 5]].concat(),
+        ),
+        (
+            "radio_message",
+            "summary",
+            [
+                &[0, 4],
+                [1; 6].as_slice(),
+                &[6, 1],
+                &[2; 12],
+                &[1, 9, 9, 9, 9, 1, 0, 5, 0],
+            ]
+            .concat(),
+        ),
     ]
 }
 

@@ -37,6 +37,8 @@ const KIND_STATUS: u8 = 4;
 
 /// An introduction asks others to introduce themselves.
 const FLAG_AGAIN: u8 = 1;
+/// An introduction is of another, who is told which generation it has to exceed.
+const FLAG_OF_ANOTHER: u8 = 2;
 /// A fragment ends a burst: whoever lacks something may say so now.
 const FLAG_POLL: u8 = 1;
 /// A fragment's body begins with the head.
@@ -137,11 +139,14 @@ pub(super) struct Introduction {
     pub(super) counter: u32,
     /// Asks others to do the same.
     pub(super) again: bool,
+    /// Somebody tells `node` that it was heard with this generation, and has to exceed it.
+    pub(super) of_another: bool,
 }
 
 impl Introduction {
     pub(super) fn seal(&self, key: &FrameKey, epoch: u8, nonce: [u8; NONCE_LEN]) -> Vec<u8> {
-        let flags = if self.again { FLAG_AGAIN } else { 0 };
+        let flags =
+            if self.again { FLAG_AGAIN } else { 0 } | if self.of_another { FLAG_OF_ANOTHER } else { 0 };
         let mut header = vec![first_byte(KIND_INTRODUCTION, epoch, flags)];
         header.extend(nonce);
         let mut body = self.node.to_vec();
@@ -154,6 +159,9 @@ impl Introduction {
     pub(super) fn open(key: &FrameKey, frame: &[u8]) -> Option<Self> {
         let (header, sealed) = frame.split_at_checked(1 + NONCE_LEN)?;
         let nonce = header.get(1..)?.try_into().ok()?;
+        if header[0] & 7 & !(FLAG_AGAIN | FLAG_OF_ANOTHER) != 0 {
+            return None;
+        }
         let body = key.open(nonce, header, sealed)?;
         let (node, rest) = body.split_first_chunk::<32>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
@@ -162,6 +170,7 @@ impl Introduction {
             generation: u64::from_be_bytes(*generation),
             counter: u32::from_be_bytes(rest.try_into().ok()?),
             again: header[0] & FLAG_AGAIN != 0,
+            of_another: header[0] & FLAG_OF_ANOTHER != 0,
         })
     }
 }
@@ -441,6 +450,7 @@ mod tests {
             generation: 99,
             counter: 3,
             again: true,
+            of_another: false,
         };
         let sealed = introduction.seal(&key, 1, [8; 13]);
         assert_eq!(sealed.len(), 66);

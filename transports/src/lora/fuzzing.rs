@@ -1,7 +1,7 @@
 //! What a fuzzer feeds with what came over a serial port or the air. Each function holds its parser against its laws, and says whether
 //! something valid came out.
 
-use super::frame::{Frame, Head, Place};
+use super::frame::{Frame, Head, Introduction, Place};
 use super::incoming::{Incoming, REASSEMBLY_BYTES_MAX, Taken};
 use super::layout::OBJECT_LEN_MAX;
 use super::modem::{
@@ -9,6 +9,7 @@ use super::modem::{
     RylrDriver,
 };
 use super::outgoing::{Next, Outgoing};
+use super::seal::NONCE_LEN;
 use super::{CodingRate, Instant, SpaceKey, SpreadingFactor};
 use crate::PeerKey;
 
@@ -129,8 +130,8 @@ pub fn rylr(input: &[u8]) -> bool {
     )
 }
 
-/// A frame from the air. The first byte chooses: 0, taken as it is, and nothing opens; else sealed by a member with whatever it says,
-/// and what opens is sealed again to the same bytes.
+/// A frame from the air. The first byte chooses: 0, taken as it is, and nothing opens; 2, an introduction; else a frame, sealed by a member
+/// with whatever it says, and what opens is sealed again to the same bytes.
 pub fn radio_frame(input: &[u8]) -> bool {
     let space = SpaceKey::new(1, [9; 32]);
     let peer = PeerKey([1; 32]);
@@ -142,11 +143,26 @@ pub fn radio_frame(input: &[u8]) -> bool {
         assert_eq!(Frame::open(&key, u32::from(counter), body), None);
         return false;
     }
+    if mode == 2 {
+        return introduction(&space, first, counter, body);
+    }
     let sealed = Frame::seal_raw(&key, first, 3, u32::from(counter), block, symbol, body);
     let Some(frame) = Frame::open(&key, u32::from(counter), &sealed) else {
         return false;
     };
     assert_eq!(frame.seal(&key, first >> 3 & 3, 3, u32::from(counter)), sealed);
+    true
+}
+
+fn introduction(space: &SpaceKey, first: u8, nonce: u8, body: &[u8]) -> bool {
+    let (key, nonce) = (space.introduction_key(), [nonce; NONCE_LEN]);
+    // The kind is that of introductions.
+    let first = first & 0x1f;
+    let sealed = key.seal(&nonce, [&[first], nonce.as_slice()].concat(), body);
+    let Some(introduction) = Introduction::open(&key, &sealed) else {
+        return false;
+    };
+    assert_eq!(introduction.seal(&key, first >> 3, nonce), sealed);
     true
 }
 

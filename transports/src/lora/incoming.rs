@@ -25,6 +25,9 @@ const REMINDERS_MAX: u32 = 5;
 /// What a symbol costs beside its bytes, in memory.
 const SYMBOL_COST: usize = 64;
 
+/// No transfer of a running sender has a number as high as this, or as one of the few below.
+const NO_TRANSFER: u32 = u32::MAX;
+
 /// A transfer: who sends it and its number.
 pub(super) type TransferKey = (PeerKey, u32);
 
@@ -117,6 +120,28 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
+    /// A sender counts its transfers anew. What came of them is kept under numbers that none has.
+    pub(super) fn begins_anew(&mut self, from: PeerKey) {
+        self.finished
+            .iter_mut()
+            .filter(|(key, _)| key.0 == from)
+            .for_each(|(key, _)| key.1 = NO_TRANSFER);
+        let of_sender = (from, 0)..=(from, NO_TRANSFER);
+        let keys: Vec<TransferKey> = self.partials.range(of_sender).map(|(key, _)| *key).collect();
+        let mut number = NO_TRANSFER;
+        for key in keys.into_iter().rev() {
+            let Some(mut partial) = self.partials.remove(&key) else {
+                continue;
+            };
+            // Without a head nobody can tell what it is a part of.
+            if partial.head.is_some() {
+                partial.remind = None;
+                self.partials.insert((from, number), partial);
+                number -= 1;
+            }
+        }
+    }
+
     /// A fragment came. `silence_us`: when nothing more comes for so long, the sender is reminded.
     pub(super) fn fragment(
         &mut self,
@@ -471,6 +496,32 @@ mod tests {
         }
         assert_eq!(taken, Taken::Complete(object));
         assert_eq!(incoming.bytes(), 0);
+    }
+
+    #[test]
+    fn a_sender_that_begins_anew_counts_anew() {
+        let mut incoming = Incoming::default();
+        let (first, second) = (object(100), object(1000));
+        let (head, symbols_of_first) = symbols(&first);
+        for symbol in symbols_of_first {
+            give(&mut incoming, ADA, symbol, Some(head));
+        }
+        let (mut head, symbols_of_second) = symbols(&second);
+        head.object = [9; 4];
+        let half = symbols_of_second.len() / 2;
+        // The same number; and half of what came before the next start is still of use.
+        let mut taken = Taken::Nothing;
+        incoming.begins_anew(ADA);
+        for symbol in &symbols_of_second[..half] {
+            taken = give(&mut incoming, ADA, symbol.clone(), Some(head));
+        }
+        assert_eq!(taken, Taken::Kept);
+        incoming.begins_anew(ADA);
+        for symbol in &symbols_of_second[half..] {
+            taken = give(&mut incoming, ADA, symbol.clone(), Some(head));
+        }
+        assert_eq!(taken, Taken::Complete(second));
+        assert!(incoming.had(symbols(&first).0.object));
     }
 
     #[test]

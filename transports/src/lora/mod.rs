@@ -47,8 +47,9 @@ pub use modulation::{CodingRate, LowDataRate, Modulation, SpreadingFactor};
 pub use ports::{probe_port, serial_ports};
 pub use queue::Slot;
 #[cfg(feature = "lora")]
-pub use radio::{Radio, RadioCommand, RadioConfig, RadioEvent, RecordSink};
+pub use radio::{Radio, RadioCommand, RadioConfig, RadioEvent, RecordSink, SendersSink};
 pub use region::{AirtimeLimit, Region, RegionError, SubBand};
 pub use seal::{SpaceKey, TAG_LEN};
+pub use senders::{DamagedSenders, SendersRecord};
 pub use station::{Broadcast, Ending, Interest, Station, StationConfig, StationCounts, StationOutput};
 pub use time::Instant;

@@ -32,6 +32,8 @@ pub(super) struct Outgoing {
     head: Head,
     /// Given when its first frame goes.
     transfer: Option<u32>,
+    /// The next frame begins another transfer.
+    renew: bool,
     /// So many neighbours want it, as far as is known.
     audience: usize,
     block: usize,
@@ -66,6 +68,7 @@ impl Outgoing {
             object,
             layout,
             transfer: None,
+            renew: false,
             audience: audience.max(1),
             block: 0,
             plan: VecDeque::new(),
@@ -119,6 +122,17 @@ impl Outgoing {
         self.transfer
     }
 
+    /// Somebody began anew, and takes nothing of what began before: the rest goes as another transfer. What others have of it they put
+    /// beside it as soon as they hear a head.
+    pub(super) fn renew(&mut self) {
+        self.renew = self.transfer.is_some();
+    }
+
+    /// The next frame takes a counter for its transfer.
+    pub(super) const fn begins(&self) -> bool {
+        self.transfer.is_none() || self.renew
+    }
+
     pub(super) fn has_more(&self) -> bool {
         !self.plan.is_empty()
     }
@@ -144,7 +158,11 @@ impl Outgoing {
     /// The next frame. `counter`: the sender's next; the first frame's names the transfer. Says whether answers may follow.
     pub(super) fn next(&mut self, counter: u32) -> Option<(Frame, bool)> {
         let step = self.plan.pop_front()?;
-        let transfer = *self.transfer.get_or_insert(counter);
+        if self.begins() {
+            self.renew = false;
+            self.transfer = Some(counter);
+        }
+        let transfer = self.transfer.unwrap_or(counter);
         Some(match step {
             Step::Poll => {
                 let frame = Frame::Poll {

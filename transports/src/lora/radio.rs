@@ -15,6 +15,7 @@ use super::lines::{ModeLines, OpenLines};
 use super::modem::{Driver, ModemIdentity, ModemSettings, Output};
 use super::port::Port;
 use super::queue::Slot;
+use super::senders::SendersRecord;
 use super::station::{Broadcast, Ending, Interest, Station, StationConfig, StationCounts, StationOutput};
 use super::{Budget, Instant, SpaceKey, SubBand};
 use crate::PeerKey;
@@ -29,6 +30,9 @@ const CHANNEL_LEN: usize = 64;
 
 /// Makes a record of used airtime durable, and returns when it is.
 pub type RecordSink = Arc<dyn Fn(&BudgetRecord) -> io::Result<()> + Send + Sync>;
+
+/// Makes a record of senders durable, and returns when it is.
+pub type SendersSink = Arc<dyn Fn(&SendersRecord) -> io::Result<()> + Send + Sync>;
 
 /// What a radio is told at its start.
 pub struct RadioConfig {
@@ -48,12 +52,16 @@ pub struct RadioConfig {
     pub generation: u64,
     /// What the last run left; `None`: nothing was ever sent. A record that cannot be read counts as all used.
     pub record: Option<Vec<u8>>,
+    /// Who was heard in the last run; empty where that is lost.
+    pub senders: SendersRecord,
     /// Names this boot of the machine.
     pub boot: [u8; 16],
     /// Microseconds since the machine's boot, now.
     pub since_boot_us: u64,
-    /// Makes records durable.
+    /// Makes records of airtime durable.
     pub sink: RecordSink,
+    /// Makes records of senders durable.
+    pub senders_sink: SendersSink,
     /// Makes everything random.
     pub seed: [u8; 32],
 }
@@ -142,6 +150,7 @@ struct Task {
     modem: ModemSettings,
     station: Station,
     sink: RecordSink,
+    senders_sink: SendersSink,
     events: mpsc::Sender<RadioEvent>,
     started: Clock,
     told: StationCounts,
@@ -170,6 +179,7 @@ impl Task {
             band: config.band,
             budget,
             generation: config.generation,
+            senders: config.senders,
             boot: config.boot,
             boot_offset_us: config.since_boot_us.cast_signed() - BEGINNING_US.cast_signed(),
             seed: config.seed,
@@ -181,6 +191,7 @@ impl Task {
             modem: config.modem,
             station,
             sink: config.sink,
+            senders_sink: config.senders_sink,
             events,
             started: Clock::now(),
             told: StationCounts::default(),
@@ -239,8 +250,8 @@ impl Task {
                 command = commands.recv() => {
                     let Some(command) = command else { return false };
                     self.command(command);
-                    // Without a modem nothing is to be done, but messages may be refused.
-                    if self.station_outputs(None).await.is_err() {
+                    // Without a modem nothing is to be done, but messages may be refused. A record that cannot be written is tried again.
+                    if let Err(Left::Stopped) = self.station_outputs(None).await {
                         return false;
                     }
                 }
@@ -367,6 +378,19 @@ impl Task {
                         Ok(Err(error)) => {
                             return Err(Left::Because(format!(
                                 "the airtime record cannot be written, so nothing may be sent: {error}"
+                            )));
+                        }
+                        Err(_) => return Err(Left::Stopped),
+                    }
+                    continue;
+                }
+                StationOutput::Senders(record) => {
+                    let sink = self.senders_sink.clone();
+                    match tokio::task::spawn_blocking(move || sink(&record)).await {
+                        Ok(Ok(())) => self.station.senders_recorded(),
+                        Ok(Err(error)) => {
+                            return Err(Left::Because(format!(
+                                "the record of who was heard cannot be written, so nothing that was heard counts: {error}"
                             )));
                         }
                         Err(_) => return Err(Left::Stopped),

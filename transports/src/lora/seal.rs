@@ -24,6 +24,7 @@ pub(super) const NONCE_LEN: usize = 13;
 const INTRODUCTION: &str = "cairn 1 radio introduction";
 const HINT: &str = "cairn 1 radio hint";
 const SENDER: &str = "cairn 1 radio sender";
+const TAG: &str = "cairn 1 radio key tag";
 
 /// The secret of a space, as far as radio frames go.
 #[derive(Clone)]
@@ -63,6 +64,12 @@ impl SpaceKey {
     /// A byte that stands for `peer` in the clear, and tells nothing to those who do not know the key.
     pub(super) fn hint(&self, peer: PeerKey) -> u8 {
         self.derive(HINT, &[&peer.0])[0]
+    }
+
+    /// Stands for the key in records on the disk.
+    pub(super) fn tag(&self) -> [u8; 4] {
+        let [a, b, c, d, ..] = *self.derive(TAG, &[]);
+        [a, b, c, d]
     }
 
     /// For introductions: all members use it, each with a random nonce.

@@ -1,4 +1,15 @@
 //! Who is heard: the generation and the count of every sender, so that its frames can be opened, each once.
+//!
+//! **Over restarts** a [`SendersRecord`] is durable before anything that was heard is handed on. It names for each sender the generation, and
+//! a counter that is up to [`COUNTER_LUMP`] above the highest that was heard: so it is written once in so many frames, and is never below
+//! what was handed on. After a start all counters up to there count as heard. Others learn of the start by an introduction with a new
+//! generation, and go on with a counter that is [`COUNTER_LUMP`] higher, above all that the record can name; until they do, their frames
+//! count as those of strangers, who are asked to introduce themselves.
+//!
+//! A generation below the highest that was heard is a recording. It may also be a node whose disk was put back and whose clock is wrong:
+//! it is told the generation that it has to exceed.
+
+mod record;
 
 use std::collections::BTreeMap;
 
@@ -7,12 +18,18 @@ use super::frame::{Clear, Frame, Introduction};
 use super::seal::{FrameKey, SpaceKey};
 use crate::PeerKey;
 
+pub(super) use record::Heard;
+pub use record::{DamagedSenders, SendersRecord};
+
 /// Most senders that are kept; the one that has been silent the longest goes.
 const SENDERS_MAX: usize = 256;
 /// A transfer goes on for so many frames of its sender at most; what claims to be older is a recording.
 const TRANSFER_AGE_MAX: u32 = 4096;
-/// A sender that was silent for so long may come back with a generation that looks older: its clock was put back, or it has none.
-const SILENCE_US: u64 = 600_000_000;
+/// So many frames of a sender are heard before the record is written again; whoever hears that another has started anew leaves out as
+/// many counters.
+pub(super) const COUNTER_LUMP: u32 = 256;
+/// The highest generation that counts: none is so high that a sender could not exceed it.
+pub(super) const GENERATION_MAX: u64 = 0xf000_0000 << 32;
 
 #[derive(Debug)]
 struct Sender {
@@ -21,7 +38,35 @@ struct Sender {
     key: FrameKey,
     /// The highest counter that was heard, or the one before the next that was announced.
     last: Option<u32>,
-    heard: Instant,
+    /// The record names this counter.
+    recorded: u32,
+    /// What the record named at the start: older fragments count as heard.
+    before_start: Option<u32>,
+    /// Something newer than what the record named came.
+    current: bool,
+    /// In this run.
+    heard: Option<Instant>,
+}
+
+impl Sender {
+    /// Has counters up to `last` recorded as heard. Says whether the record must be written.
+    fn reserve(&mut self) -> bool {
+        let last = self.last.unwrap_or(0);
+        let more = last > self.recorded;
+        if more {
+            self.recorded = last.saturating_add(COUNTER_LUMP);
+        }
+        more
+    }
+
+    /// What is not new: a recording, or a sender that does not know of this node's start.
+    const fn stale(&self) -> Opened {
+        if self.current {
+            Opened::Replay
+        } else {
+            Opened::Unknown
+        }
+    }
 }
 
 /// What a frame turned out to be.
@@ -43,6 +88,14 @@ pub(super) enum Opened {
     },
     /// It may be of a member that was not heard before, or of a generation that was not.
     Unknown,
+    /// Somebody introduces itself with a generation that it has exceeded before, as this node knows.
+    Behind {
+        peer: PeerKey,
+        /// The one to be exceeded.
+        generation: u64,
+    },
+    /// Another tells that `peer` has to exceed a generation.
+    Corrected { peer: PeerKey, generation: u64 },
     /// It was heard before.
     Replay,
     /// No frame of ours.
@@ -55,15 +108,51 @@ pub(super) struct Senders {
     key: SpaceKey,
     introduction: FrameKey,
     known: BTreeMap<PeerKey, Sender>,
+    /// The record must be written.
+    changed: bool,
 }
 
 impl Senders {
-    pub(super) fn new(key: SpaceKey) -> Self {
+    /// Knows who was heard before under this key.
+    pub(super) fn new(key: SpaceKey, record: &SendersRecord) -> Self {
+        let tag = key.tag();
+        let heard = record.heard.iter().filter(|heard| heard.key == tag);
+        let known = heard.take(SENDERS_MAX).map(|heard| {
+            let peer = PeerKey(heard.node);
+            let sender = Sender {
+                hint: key.hint(peer),
+                generation: heard.generation,
+                key: key.sender_key(peer, heard.generation),
+                last: Some(heard.counter),
+                recorded: heard.counter,
+                before_start: Some(heard.counter),
+                current: false,
+                heard: None,
+            };
+            (peer, sender)
+        });
         Self {
             introduction: key.introduction_key(),
+            known: known.collect(),
             key,
-            known: BTreeMap::new(),
+            changed: false,
         }
+    }
+
+    /// What of it must be known after a restart.
+    pub(super) fn record(&self) -> impl Iterator<Item = Heard> + '_ {
+        let key = self.key.tag();
+        self.known.iter().map(move |(peer, sender)| Heard {
+            key,
+            node: peer.0,
+            generation: sender.generation,
+            counter: sender.recorded,
+        })
+    }
+
+    /// Says whether the record must be written before what was opened last is handed on.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     pub(super) const fn key(&self) -> &SpaceKey {
@@ -78,7 +167,7 @@ impl Senders {
     pub(super) fn heard_since(&self, since: Instant) -> impl Iterator<Item = PeerKey> + '_ {
         self.known
             .iter()
-            .filter(move |(_, sender)| sender.heard >= since)
+            .filter(move |(_, sender)| sender.heard.is_some_and(|heard| heard >= since))
             .map(|(peer, _)| *peer)
     }
 
@@ -118,14 +207,17 @@ impl Senders {
                 };
                 let fresh = if is_fragment {
                     counter.saturating_add(TRANSFER_AGE_MAX) >= last
+                        && sender.before_start.is_none_or(|before| counter > before)
                 } else {
                     sender.last.is_none_or(|last| counter > last)
                 };
                 if !fresh {
-                    return Opened::Replay;
+                    return sender.stale();
                 }
                 sender.last = Some(last.max(counter));
-                sender.heard = now;
+                sender.heard = Some(now);
+                sender.current = true;
+                self.changed |= sender.reserve();
                 return Opened::Frame {
                     from: *peer,
                     counter,
@@ -140,21 +232,35 @@ impl Senders {
         let peer = PeerKey(introduction.node);
         let before = introduction.counter.checked_sub(1);
         let again = introduction.again;
+        if introduction.generation > GENERATION_MAX {
+            return Opened::Foreign;
+        }
+        if introduction.of_another {
+            return Opened::Corrected {
+                peer,
+                generation: introduction.generation,
+            };
+        }
         if let Some(sender) = self.known.get_mut(&peer) {
             if introduction.generation == sender.generation {
                 if before < sender.last {
-                    return Opened::Replay;
+                    return sender.stale();
                 }
                 sender.last = before;
-                sender.heard = now;
+                sender.heard = Some(now);
+                sender.current = true;
+                self.changed |= sender.reserve();
                 return Opened::Introduced {
                     peer,
                     new: false,
                     again,
                 };
             }
-            if introduction.generation < sender.generation && now.us_since(sender.heard) < SILENCE_US {
-                return Opened::Replay;
+            if introduction.generation < sender.generation {
+                return Opened::Behind {
+                    peer,
+                    generation: sender.generation,
+                };
             }
         }
         if self.known.len() >= SENDERS_MAX && !self.known.contains_key(&peer) {
@@ -168,8 +274,12 @@ impl Senders {
             generation: introduction.generation,
             key: self.key.sender_key(peer, introduction.generation),
             last: before,
-            heard: now,
+            recorded: introduction.counter.saturating_add(COUNTER_LUMP),
+            before_start: None,
+            current: true,
+            heard: Some(now),
         };
+        self.changed = true;
         self.known.insert(peer, sender);
         Opened::Introduced {
             peer,
@@ -194,6 +304,7 @@ fn candidates(last: u32, low: u16) -> impl Iterator<Item = u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::Place;
     use super::*;
 
     const ADA: PeerKey = PeerKey([1; 32]);
@@ -210,6 +321,7 @@ mod tests {
                 generation: self.generation,
                 counter,
                 again: false,
+                of_another: false,
             };
             introduction.seal(&self.key.introduction_key(), 0, [counter as u8; 13])
         }
@@ -218,12 +330,50 @@ mod tests {
             let key = self.key.sender_key(ADA, self.generation);
             Frame::Message { body: vec![1] }.seal(&key, 0, self.key.hint(ADA), counter)
         }
+
+        /// A fragment of a transfer.
+        fn part(&self, transfer: u32) -> Vec<u8> {
+            let key = self.key.sender_key(ADA, self.generation);
+            let place = Place {
+                transfer,
+                block: None,
+                symbol: 0,
+            };
+            let fragment = Frame::Fragment {
+                place,
+                poll: false,
+                head: None,
+                symbol: vec![1],
+            };
+            fragment.seal(&key, 0, self.key.hint(ADA), transfer)
+        }
     }
 
     fn voice(generation: u64) -> Voice {
         Voice {
             key: SpaceKey::new(0, [9; 32]),
             generation,
+        }
+    }
+
+    fn senders(secret: u8) -> Senders {
+        Senders::new(SpaceKey::new(0, [secret; 32]), &SendersRecord::default())
+    }
+
+    /// What a restart leaves, if the record is written whenever it must be.
+    struct Disk(SendersRecord);
+
+    impl Disk {
+        fn keep(&mut self, senders: &mut Senders) -> bool {
+            let changed = senders.take_changed();
+            if changed {
+                self.0.heard = senders.record().collect();
+            }
+            changed
+        }
+
+        fn start(&self) -> Senders {
+            Senders::new(SpaceKey::new(0, [9; 32]), &self.0)
         }
     }
 
@@ -236,7 +386,7 @@ mod tests {
 
     #[test]
     fn every_frame_is_taken_once() {
-        let (mut senders, ada) = (Senders::new(SpaceKey::new(0, [9; 32])), voice(5));
+        let (mut senders, ada) = (senders(9), voice(5));
         let now = Instant(0);
         assert_eq!(senders.open(now, &ada.say(0)), Opened::Unknown);
         let hello = ada.introduce(0);
@@ -253,7 +403,7 @@ mod tests {
 
     #[test]
     fn the_upper_bytes_of_the_counter_are_remembered() {
-        let (mut senders, ada) = (Senders::new(SpaceKey::new(0, [9; 32])), voice(5));
+        let (mut senders, ada) = (senders(9), voice(5));
         let now = Instant(0);
         senders.open(now, &ada.introduce(0x2_fff0));
         for next in [0x2_fff0, 0x2_fffe, 0x3_0001, 0x3_7000, 0x3_f000, 0x4_0000] {
@@ -262,25 +412,61 @@ mod tests {
     }
 
     #[test]
-    fn an_older_generation_counts_only_after_silence() {
-        let (mut senders, new, old) = (Senders::new(SpaceKey::new(0, [9; 32])), voice(5), voice(4));
+    fn an_older_generation_never_counts_and_is_corrected() {
+        let (mut senders, new, old) = (senders(9), voice(5), voice(4));
         senders.open(Instant(0), &new.introduce(0));
-        assert_eq!(senders.open(Instant(1), &old.introduce(0)), Opened::Replay);
-        let later = Instant(SILENCE_US);
-        assert!(matches!(
-            senders.open(later, &old.introduce(0)),
-            Opened::Introduced { new: true, .. }
-        ));
-        // And the newer one counts at once.
-        assert!(matches!(
-            senders.open(later, &new.introduce(9)),
-            Opened::Introduced { new: true, .. }
-        ));
+        for at in [1, 600_000_000, 90_000_000_000] {
+            let behind = Opened::Behind {
+                peer: ADA,
+                generation: 5,
+            };
+            assert_eq!(senders.open(Instant(at), &old.introduce(0)), behind);
+            assert_eq!(senders.open(Instant(at), &old.say(0)), Opened::Unknown);
+        }
+        assert_eq!(counter(&senders.open(Instant(2), &new.say(0))), Some(0));
+        // One that nobody could exceed does not count at all.
+        assert_eq!(
+            senders.open(Instant(3), &voice(u64::MAX).introduce(0)),
+            Opened::Foreign
+        );
+    }
+
+    #[test]
+    fn the_record_is_written_once_in_many_frames() {
+        let (mut senders, ada, mut disk) = (senders(9), voice(5), Disk(SendersRecord::default()));
+        senders.open(Instant(0), &ada.introduce(0));
+        let mut writes = usize::from(disk.keep(&mut senders));
+        for next in 0..10 * COUNTER_LUMP {
+            assert_eq!(counter(&senders.open(Instant(0), &ada.say(next))), Some(next));
+            writes += usize::from(disk.keep(&mut senders));
+            assert!(disk.0.heard[0].counter >= next);
+        }
+        assert!((9..=11).contains(&writes), "{writes}");
+    }
+
+    #[test]
+    fn a_sender_that_learns_of_the_start_is_heard_at_once() {
+        let (mut first, ada, mut disk) = (senders(9), voice(5), Disk(SendersRecord::default()));
+        first.open(Instant(0), &ada.introduce(0));
+        for next in 0..700 {
+            first.open(Instant(0), &ada.say(next));
+            disk.keep(&mut first);
+        }
+        let mut again = disk.start();
+        // It is asked who it is, and leaves out a lump.
+        assert_eq!(again.open(Instant(0), &ada.say(700)), Opened::Unknown);
+        let next = 701 + COUNTER_LUMP;
+        assert_eq!(counter(&again.open(Instant(0), &ada.say(next))), Some(next));
+        assert_eq!(again.open(Instant(0), &ada.say(700)), Opened::Replay);
+        // Under another key nothing of this was heard.
+        let mut other = Senders::new(SpaceKey::new(0, [8; 32]), &disk.0);
+        assert_eq!(other.open(Instant(0), &ada.say(next)), Opened::Unknown);
+        assert_eq!(other.record().count(), 0);
     }
 
     #[test]
     fn others_are_foreign() {
-        let mut senders = Senders::new(SpaceKey::new(0, [8; 32]));
+        let mut senders = senders(8);
         assert_eq!(senders.open(Instant(0), &voice(5).introduce(0)), Opened::Foreign);
         assert_eq!(senders.open(Instant(0), &[0xff; 40]), Opened::Foreign);
         assert_eq!(senders.open(Instant(0), &[]), Opened::Foreign);
@@ -289,7 +475,7 @@ mod tests {
     #[test]
     fn a_crowd_of_strangers_is_bounded() {
         let key = SpaceKey::new(0, [9; 32]);
-        let mut senders = Senders::new(key.clone());
+        let mut senders = Senders::new(key.clone(), &SendersRecord::default());
         for number in 0..1000_u32 {
             let mut node = [0; 32];
             node[..4].copy_from_slice(&number.to_be_bytes());
@@ -298,6 +484,7 @@ mod tests {
                 generation: 1,
                 counter: 0,
                 again: false,
+                of_another: false,
             };
             let mut nonce = [0; 13];
             nonce[..4].copy_from_slice(&number.to_be_bytes());
@@ -307,5 +494,61 @@ mod tests {
             );
         }
         assert_eq!(senders.heard_since(Instant(0)).count(), SENDERS_MAX);
+        assert_eq!(senders.record().count(), SENDERS_MAX);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 64, ..Default::default() })]
+
+        /// Frames of several generations, some of them lost, with restarts in between: none counts twice, whenever it is played again.
+        #[test]
+        fn no_recording_counts_after_a_restart(
+            steps in proptest::collection::vec((0_u8..20, 1_u32..400, proptest::bool::ANY), 1..60),
+            replays in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0_u64..7_200), 1..60),
+        ) {
+            let mut disk = Disk(SendersRecord::default());
+            let (mut senders, mut ada, mut count) = (senders(9), voice(5), 0);
+            let mut recorded: Vec<Vec<u8>> = Vec::new();
+            let mut now = Instant(0);
+            let mut heard = std::collections::BTreeSet::new();
+            for (what, more, lost) in steps {
+                let frame = match what {
+                    0 => {
+                        senders = disk.start();
+                        // Ada hears of it, or not.
+                        count += if lost { 0 } else { COUNTER_LUMP };
+                        continue;
+                    }
+                    1 => {
+                        ada = voice(ada.generation + 1);
+                        count = 0;
+                        ada.introduce(0)
+                    }
+                    2..5 => ada.introduce(count),
+                    5..9 => ada.part(count),
+                    _ => ada.say(count),
+                };
+                count += more;
+                now = now.after_us(1_000_000);
+                if !lost {
+                    if matches!(senders.open(now, &frame), Opened::Frame { .. }) {
+                        heard.insert(frame.clone());
+                    }
+                    disk.keep(&mut senders);
+                }
+                recorded.push(frame);
+            }
+            senders = disk.start();
+            for (which, pause_s) in replays {
+                let Some(at) = (!recorded.is_empty()).then(|| which.index(recorded.len())) else { break };
+                let frame = &recorded[at];
+                now = now.after_us(pause_s * 1_000_000);
+                if matches!(senders.open(now, frame), Opened::Frame { .. }) {
+                    // A fragment counts as often as it comes, but not over a restart.
+                    proptest::prop_assert!(!heard.contains(frame), "frame {} was taken again", at);
+                }
+                disk.keep(&mut senders);
+            }
+        }
     }
 }

@@ -11,17 +11,19 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::budget::{Budget, BudgetRecord, Turn};
 use super::dwell::DwellTiming;
-use super::frame::{
-    Frame, Head, INTRODUCTION_LEN, Introduction, MESSAGE_OVERHEAD, NEEDED_UNKNOWN, ObjectId, Place, Status,
-};
+use super::frame::{Frame, Head, MESSAGE_OVERHEAD, NEEDED_UNKNOWN, ObjectId, Place, Status};
 use super::incoming::{Incoming, Taken, TransferKey};
 use super::modem::{ReceivedFrame, Timing};
 use super::outgoing::{Next, Outgoing};
 use super::queue::{Job, Load, Queue, Slot};
 use super::seal::{FrameKey, SpaceKey};
-use super::senders::{Opened, Senders};
+use super::senders::{Opened, Senders, SendersRecord};
 use super::{Instant, SubBand};
 use crate::{Lane, PeerKey};
+
+mod introductions;
+
+use introductions::above;
 
 /// The longest status.
 const STATUS_LEN: usize = MESSAGE_OVERHEAD + 5 + 8;
@@ -50,6 +52,8 @@ pub struct StationConfig {
     pub budget: Budget,
     /// Greater than at any start before, as far as one can tell, with random low bits: see [`super::SpaceKey`].
     pub generation: u64,
+    /// What the last run left of [`StationOutput::Senders`]; nothing, where that is lost.
+    pub senders: SendersRecord,
     /// Names this boot of the machine.
     pub boot: [u8; 16],
     /// Microseconds between the machine's boot and [`Instant`] 0; may be negative.
@@ -91,6 +95,8 @@ pub enum StationOutput {
     Transmit(Vec<u8>),
     /// Make this record durable; then call [`Station::recorded`]. No frame goes before.
     Record(BudgetRecord),
+    /// Make this record durable; then call [`Station::senders_recorded`]. Until then it comes again, and nothing else does.
+    Senders(SendersRecord),
     /// A message came.
     Message {
         /// Who sealed it.
@@ -169,6 +175,11 @@ pub struct Station {
     introduce: Option<(Instant, bool)>,
     introduced: Option<Instant>,
     asked_who: Option<Instant>,
+    /// Who is to be told which generation it has to exceed, and when.
+    correct: Option<(Instant, PeerKey, u64)>,
+    corrected: Option<Instant>,
+    /// The record of senders differs from the disk's.
+    senders_changed: bool,
     up: bool,
     /// A frame is with the modem; the single message that it carries, if it must not get lost.
     in_flight: Option<Option<Job>>,
@@ -197,7 +208,15 @@ pub struct Interest {
 impl Station {
     /// A station whose modem is not up yet.
     pub fn new(config: StationConfig) -> Self {
-        let spaces: Vec<Senders> = config.keys.iter().cloned().map(Senders::new).collect();
+        let mut rng = ChaCha8Rng::from_seed(config.seed);
+        let keys = config.keys.iter().cloned();
+        let spaces: Vec<Senders> = keys.map(|key| Senders::new(key, &config.senders)).collect();
+        let last = config.senders.generation;
+        let generation = if config.generation > last {
+            config.generation
+        } else {
+            above(last, &mut rng)
+        };
         // A station without a key hears nobody and is heard by nobody.
         let key = config
             .keys
@@ -211,11 +230,11 @@ impl Station {
             band: config.band,
             boot: config.boot,
             boot_offset_us: config.boot_offset_us,
-            rng: ChaCha8Rng::from_seed(config.seed),
-            own_key: key.sender_key(config.node, config.generation),
+            rng,
+            own_key: key.sender_key(config.node, generation),
             own_hint: key.hint(config.node),
             spaces,
-            generation: config.generation,
+            generation,
             counter: 0,
             incoming: Incoming::default(),
             queue: Queue::default(),
@@ -226,6 +245,9 @@ impl Station {
             introduce: Some((Instant(0), true)),
             introduced: None,
             asked_who: None,
+            correct: None,
+            corrected: None,
+            senders_changed: true,
             up: false,
             in_flight: None,
             awaits_record: false,
@@ -276,6 +298,11 @@ impl Station {
     pub fn recorded(&mut self, now: Instant) {
         self.awaits_record = false;
         self.pump(now);
+    }
+
+    /// The last [`StationOutput::Senders`] is durable.
+    pub fn senders_recorded(&mut self) {
+        self.senders_changed = false;
     }
 
     /// Sends a message.
@@ -376,6 +403,12 @@ impl Station {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<StationOutput> {
+        if self.senders_changed {
+            return Some(StationOutput::Senders(SendersRecord {
+                generation: self.generation,
+                heard: self.spaces.iter().flat_map(Senders::record).collect(),
+            }));
+        }
         self.outputs.pop_front()
     }
 
@@ -408,11 +441,15 @@ impl Station {
     pub fn received(&mut self, now: Instant, received: &ReceivedFrame) {
         let mut unknown = false;
         for at in 0..self.spaces.len() {
-            match self.spaces[at].open(now, &received.bytes) {
+            let opened = self.spaces[at].open(now, &received.bytes);
+            self.senders_changed |= self.spaces[at].take_changed();
+            match opened {
                 Opened::Introduced { peer, new, again } if peer != self.node => {
                     self.heard(peer, received);
                     if new {
                         self.outputs.push_back(StationOutput::Introduced(peer));
+                        self.incoming.begins_anew(peer);
+                        self.leave_out_counters();
                     }
                     let pause = self
                         .introduced
@@ -432,6 +469,17 @@ impl Station {
                     return;
                 }
                 Opened::Unknown => unknown = true,
+                Opened::Behind { peer, generation } if peer != self.node => {
+                    self.correct_later(now, peer, generation);
+                    self.pump(now);
+                    return;
+                }
+                Opened::Corrected { peer, generation } => {
+                    self.corrected(now, peer, generation);
+                    self.pump(now);
+                    return;
+                }
+                Opened::Behind { .. } => return,
                 Opened::Introduced { .. } | Opened::Replay => return,
                 Opened::Foreign => {}
             }
@@ -675,7 +723,7 @@ impl Station {
         if !self.up || self.in_flight.is_some() || self.awaits_record {
             return;
         }
-        if self.send_answer(now) || self.send_introduction(now) {
+        if self.send_answer(now) || self.send_introduction(now) || self.send_correction(now) {
             return;
         }
         if let Some(listening) = &self.listening {
@@ -723,36 +771,6 @@ impl Station {
             }
         }
         false
-    }
-
-    fn send_introduction(&mut self, now: Instant) -> bool {
-        let Some((at, again)) = self.introduce else {
-            return false;
-        };
-        let at = at.max(self.hold_until);
-        if at > now {
-            self.plan_turn(at);
-            return false;
-        }
-        if !self.may_send(now, INTRODUCTION_LEN, 0) {
-            return true;
-        }
-        let mut nonce = [0; 13];
-        self.rng.fill_bytes(&mut nonce);
-        let Some(space) = self.spaces.first() else {
-            return false;
-        };
-        let introduction = Introduction {
-            node: self.node.0,
-            generation: self.generation,
-            counter: self.counter,
-            again,
-        };
-        let sealed = introduction.seal(space.introduction_key(), space.key().epoch(), nonce);
-        self.introduce = None;
-        self.introduced = Some(now);
-        self.transmit(now, sealed, None);
-        true
     }
 
     fn send_job(&mut self, now: Instant) {
@@ -810,7 +828,7 @@ impl Station {
                     self.transmit(now, sealed, Some(job));
                 }
                 Load::Object(object) => {
-                    let begins = object.transfer().is_none();
+                    let begins = object.begins();
                     let Some((frame, poll)) = object.next(self.counter) else {
                         return;
                     };

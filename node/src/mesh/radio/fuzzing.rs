@@ -7,7 +7,7 @@ use crate::model::{Entry, KeyPair};
 
 /// Holds the radio's messages against their laws, and says whether something valid came out. The first byte of the input chooses: 0, the
 /// rest is a message; 1, it is squeezed behind its first byte; 2, it is a batch of entries; 3, of which the part behind 65 bytes is
-/// squeezed.
+/// squeezed; 5, it is a message of which the part behind 13 bytes is squeezed.
 pub fn radio_message(input: &[u8]) -> bool {
     let Some((mode, rest)) = input.split_first() else {
         return false;
@@ -17,6 +17,7 @@ pub fn radio_message(input: &[u8]) -> bool {
         (1, Some((kind, body))) => message(&[&[*kind], squeeze(body).as_slice()].concat()),
         (2, _) => batch(rest),
         (3, _) if rest.len() > 65 => batch(&[&rest[..65], squeeze(&rest[65..]).as_slice()].concat()),
+        (5, _) if rest.len() > 13 => message(&[&rest[..13], squeeze(&rest[13..]).as_slice()].concat()),
         _ => false,
     }
 }

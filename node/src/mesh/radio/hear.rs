@@ -12,7 +12,7 @@ use super::speak::{SLOT_WANT, WANT_PAUSE_MAX};
 use super::summary::{Digest, Summary};
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, LinkId, RadioProfile};
-use crate::model::{Capabilities, Clock, Dot, Grant, NodeId, Now, Revocation};
+use crate::model::{Capabilities, Clock, Dot, Grant, NodeId, Now, Revocation, Writer};
 use crate::space::present_chunk;
 use crate::store::Store;
 
@@ -86,6 +86,16 @@ impl<S: Store> Engine<S> {
                 }
             }
             RadioMessage::Summary(summary) => self.summary(now, radio, from, &summary),
+            RadioMessage::Ask(nodes) => {
+                self.asked(now, radio, from, &nodes);
+                Ok(())
+            }
+            RadioMessage::Acknowledgements { base, told } => self.told(now, radio, from, base, &told),
+            RadioMessage::LiveQuestion { of, clock, live } => {
+                self.live_question(now, radio, of, clock, live);
+                Ok(())
+            }
+            RadioMessage::Living { clock, live, runs } => self.living(radio, clock, live, runs.as_ref()),
             RadioMessage::Want { of, chunks } => self.wanted(now, radio, of, &chunks),
             // A driver takes chunks out before they come here; one that nobody asked for is dropped.
             RadioMessage::Chunk(_) => Ok(()),
@@ -229,7 +239,7 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    fn member_called(&self, sender: NodeId, wanted: NodeRef) -> Option<NodeId> {
+    pub(super) fn member_called(&self, sender: NodeId, wanted: NodeRef) -> Option<NodeId> {
         if node_ref(sender) == wanted {
             return Some(sender);
         }
@@ -317,8 +327,15 @@ impl<S: Store> Engine<S> {
             }
             return Ok(());
         };
-        let (adds, others) = summary.adds.resolve(&held);
-        let (dead, _) = summary.dead.resolve(&held);
+        let writers = summary.writers.iter().filter_map(|(node, incarnation)| {
+            Some(Writer {
+                node: self.member_called(from, *node)?,
+                incarnation: *incarnation,
+            })
+        });
+        let writers: Vec<Writer> = writers.collect();
+        let (adds, others) = summary.adds.resolve(&held, &writers);
+        let (dead, _) = summary.dead.resolve(&held, &writers);
         clock.merge(&adds);
         self.check_own_writer(&clock);
         let more = clock.missing_in(&held);
@@ -326,14 +343,11 @@ impl<S: Store> Engine<S> {
         for (writer, first, last) in &more {
             lacking.insert_range(*writer, *first, *last);
         }
-        let ahead = if others || lacking.is_empty() || !dead.includes(&lacking) {
-            others || !lacking.is_empty()
-        } else {
-            // All that is lacking here is superseded by what is here.
-            self.held.merge(&lacking);
-            self.changed.held = true;
-            false
-        };
+        // All that is lacking here is superseded by what is here.
+        let superseded = !others && !lacking.is_empty() && dead.includes(&lacking);
+        let taken = superseded
+            && self.take_superseded(now, radio, from, (summary.digest, &clock), summary.collected)?;
+        let ahead = !taken && (others || !lacking.is_empty());
         let behind = !clock.includes(&held);
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());
@@ -357,7 +371,10 @@ impl<S: Store> Engine<S> {
         if behind {
             here.push_by(now.instant.after(jitter));
         }
-        if ahead {
+        if superseded && !taken {
+            // It is asked what it may have to do with: that is all there is to say.
+            here.summary = None;
+        } else if ahead {
             let repeated = here.told.is_some_and(|(digest, at)| {
                 Some(digest) == current && now.instant < at.after(here.frames(20))
             });

@@ -2,11 +2,12 @@
 //!
 //! The first byte of a message is its kind. Who said it, and that it is of this space, is known from the frame.
 
+use super::custody::{ASKED_MAX, TOLD_MAX};
 use super::entries::NodeRef;
 use super::squeeze::{squeeze, unsqueeze};
-use super::summary::{Digest, Summary};
+use super::summary::{Digest, Runs, Summary};
 use super::wire::{Damaged, Reader, Result, put_number};
-use crate::model::Hash;
+use crate::model::{Hash, HybridTime, Signature};
 
 const BEACON: u8 = 1;
 const ENTRIES: u8 = 2;
@@ -16,6 +17,11 @@ const WANT: u8 = 5;
 const CHUNK: u8 = 6;
 const STATEMENT_LIST: u8 = 7;
 const STATEMENTS: u8 = 8;
+// 9 and 10 are calls of `cairn modem test`, which no engine sees.
+const ASK: u8 = 11;
+const ACKNOWLEDGEMENTS: u8 = 12;
+const LIVE_QUESTION: u8 = 13;
+const LIVING: u8 = 14;
 
 const FLAG_COMPLETE: u8 = 1;
 const FLAG_CALLS: u8 = 2;
@@ -31,6 +37,8 @@ const STATEMENTS_LEN_MAX: usize = 1024 * 1024;
 const WANTED_MAX: usize = 16;
 /// Longest chunk.
 const CHUNK_LEN_MAX: usize = 1024 * 1024;
+/// Most bytes of a live set, unpacked.
+const LIVING_LEN_MAX: usize = 1024 * 1024;
 
 /// The first bytes of a chunk's hash, in a request.
 pub(super) type ChunkRef = [u8; 8];
@@ -65,6 +73,57 @@ pub(super) enum RadioMessage {
         grants: Vec<Vec<u8>>,
         revocations: Vec<Vec<u8>>,
     },
+    /// `kind, (4) …`: nodes whose acknowledgements the sender lacks.
+    Ask(Vec<NodeRef>),
+    /// `kind, base (6), (node (4), time (8), lacks, signature (64)) …`: see [`super::custody`].
+    Acknowledgements { base: Digest, told: Vec<Told> },
+    /// `kind, who is asked (4), its state (6), live set of the sender (6)`: see [`super::doubt`].
+    LiveQuestion {
+        of: NodeRef,
+        clock: Digest,
+        live: Digest,
+    },
+    /// `kind, state (6), live set (6), [squeezed runs]`: without runs, it is the one that was asked about.
+    Living {
+        clock: Digest,
+        live: Digest,
+        runs: Option<Runs>,
+    },
+}
+
+/// An acknowledgement on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) node: NodeRef,
+    pub(super) time: HybridTime,
+    /// What its clock lacks of the base.
+    pub(super) lacks: Runs,
+    pub(super) signature: Signature,
+}
+
+impl Told {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(self.node);
+        out.extend(self.time.0.to_be_bytes());
+        self.lacks.encode(out);
+        out.extend(self.signature.0);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self {
+            node: reader.array()?,
+            time: HybridTime(u64::from_be_bytes(reader.array()?)),
+            lacks: Runs::decode(reader)?,
+            signature: Signature(reader.array()?),
+        })
+    }
+
+    /// How many bytes it takes.
+    pub(super) fn len(&self) -> usize {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out.len()
+    }
 }
 
 /// What a node says of itself now and then.
@@ -144,6 +203,37 @@ impl RadioMessage {
                 out.extend(squeeze(&plain));
                 out
             }
+            Self::Ask(nodes) => {
+                let mut out = vec![ASK];
+                out.extend(nodes.iter().flatten());
+                out
+            }
+            Self::Acknowledgements { base, told } => {
+                let mut out = vec![ACKNOWLEDGEMENTS];
+                out.extend(base.0);
+                for one in told {
+                    one.encode(&mut out);
+                }
+                out
+            }
+            Self::LiveQuestion { of, clock, live } => {
+                let mut out = vec![LIVE_QUESTION];
+                out.extend(of);
+                out.extend(clock.0);
+                out.extend(live.0);
+                out
+            }
+            Self::Living { clock, live, runs } => {
+                let mut out = vec![LIVING];
+                out.extend(clock.0);
+                out.extend(live.0);
+                if let Some(runs) = runs {
+                    let mut plain = Vec::new();
+                    runs.encode(&mut plain);
+                    out.extend(squeeze(&plain));
+                }
+                out
+            }
         }
     }
 
@@ -203,6 +293,43 @@ impl RadioMessage {
                 Self::StatementList(list.to_vec())
             }
             STATEMENTS => Self::read_statements(reader.rest())?,
+            ASK => {
+                let (nodes, rest) = reader.rest().as_chunks();
+                if !rest.is_empty() || nodes.is_empty() || nodes.len() > ASKED_MAX {
+                    return Err(Damaged);
+                }
+                Self::Ask(nodes.to_vec())
+            }
+            ACKNOWLEDGEMENTS => {
+                let base = Digest(reader.array()?);
+                let mut told = Vec::new();
+                while !reader.is_empty() {
+                    if told.len() >= TOLD_MAX {
+                        return Err(Damaged);
+                    }
+                    told.push(Told::decode(&mut reader)?);
+                }
+                Self::Acknowledgements { base, told }
+            }
+            LIVE_QUESTION => Self::LiveQuestion {
+                of: reader.array()?,
+                clock: Digest(reader.array()?),
+                live: Digest(reader.array()?),
+            },
+            LIVING => {
+                let (clock, live) = (Digest(reader.array()?), Digest(reader.array()?));
+                let runs = match reader.rest() {
+                    [] => None,
+                    squeezed => {
+                        let plain = unsqueeze(squeezed, LIVING_LEN_MAX)?;
+                        let mut reader = Reader::new(&plain);
+                        let runs = Runs::decode(&mut reader)?;
+                        reader.done()?;
+                        Some(runs)
+                    }
+                };
+                Self::Living { clock, live, runs }
+            }
             _ => return Err(Damaged),
         };
         reader.done()?;
@@ -248,8 +375,8 @@ pub fn radio_carried_chunk(message: &[u8]) -> Option<(Hash, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::summary::Runs;
     use super::*;
+    use crate::model::{Clock, Dot, Incarnation, NodeId, Sequence, Writer};
     use proptest::prelude::*;
 
     fn messages() -> Vec<RadioMessage> {
@@ -258,6 +385,8 @@ mod tests {
             base: None,
             adds: Runs::default(),
             dead: Runs::default(),
+            collected: false,
+            writers: Vec::new(),
         };
         vec![
             RadioMessage::Beacon(Beacon {
@@ -291,7 +420,56 @@ mod tests {
                 grants: vec![vec![1; 30], vec![2; 10]],
                 revocations: vec![vec![3; 5]],
             },
+            RadioMessage::Ask(vec![[1; 4], [2; 4]]),
+            RadioMessage::Acknowledgements {
+                base: Digest([1; 6]),
+                told: vec![told(0), told(3)],
+            },
+            RadioMessage::LiveQuestion {
+                of: [7; 4],
+                clock: Digest([1; 6]),
+                live: Digest([2; 6]),
+            },
+            RadioMessage::Living {
+                clock: Digest([1; 6]),
+                live: Digest([2; 6]),
+                runs: None,
+            },
+            RadioMessage::Living {
+                clock: Digest([1; 6]),
+                live: Digest([2; 6]),
+                runs: Some(told(40).lacks),
+            },
         ]
+    }
+
+    /// Of a node that lacks every second of so many changes.
+    fn told(lacks: u64) -> Told {
+        let writer = Writer {
+            node: NodeId([1; 32]),
+            incarnation: Incarnation(1),
+        };
+        let dots = (1..=lacks).map(|number| Dot {
+            writer,
+            sequence: Sequence(2 * number),
+        });
+        Told {
+            node: [5; 4],
+            time: HybridTime(6),
+            lacks: Runs::of(dots.collect::<Clock>().ranges()),
+            signature: Signature([7; 64]),
+        }
+    }
+
+    #[test]
+    fn three_acknowledgements_fit_in_a_frame() {
+        assert_eq!(told(0).len(), 77);
+        let message = RadioMessage::Acknowledgements {
+            base: Digest([1; 6]),
+            told: vec![told(0), told(0), told(0)],
+        };
+        assert!(message.encode().len() <= 242);
+        assert_eq!(RadioMessage::Ask(vec![[1; 4]]).encode().len(), 5);
     }
 
     #[test]
@@ -311,7 +489,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, kind in 0_u8..10) {
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, kind in 0_u8..16) {
             let _ = RadioMessage::decode(&bytes);
             let mut with_kind = vec![kind];
             with_kind.extend(bytes);

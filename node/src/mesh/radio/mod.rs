@@ -6,6 +6,8 @@
 //! summary    otherwise: what is held, as a difference from a state that both know
 //! entries    what somebody lacks, once for all who lack it; the smallest and freshest first
 //! want       a payload that did not come with its entry
+//! custody    acknowledgements of nodes that are not heard, when somebody asks for them
+//! doubt      deletions of which even the tombstones are gone
 //! ```
 //! What a node is told by its radio's station ([`Event::RadioMessage`](super::Event)) was sealed by a member of the space. Entries and
 //! statements of membership are signed by themselves and checked as on every other link; beacons and summaries count for what they are,
@@ -17,8 +19,10 @@
 //!
 //! **When may a dot be taken into the clock that was not sent?** When it is superseded. A summary tells which dots of the difference have
 //! no live entry any more; a receiver that holds all others of the sender's clock takes these into its own. That is the end of a session
-//! on other links ([`super::Changes`]), told in one message.
+//! on other links ([`super::Changes`]), told in one message. Where tombstones were collected, the live set is compared first.
 
+mod custody;
+mod doubt;
 mod entries;
 mod fuzzing;
 mod hear;
@@ -26,6 +30,8 @@ mod history;
 mod message;
 mod neighbours;
 mod overheard;
+mod policy;
+mod price;
 mod speak;
 mod squeeze;
 mod summary;
@@ -38,3 +44,4 @@ pub(super) use neighbours::Radios;
 pub use fuzzing::radio_message;
 pub use message::{radio_carried_chunk, radio_chunk};
 pub use overheard::Overheard;
+pub use policy::PayloadPolicy;

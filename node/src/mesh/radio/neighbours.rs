@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
+use super::custody::Custody;
+use super::doubt::Doubt;
 use super::history::History;
 use super::message::{ChunkRef, MembershipDigest, StatementRef};
 use super::summary::Digest;
@@ -140,6 +142,11 @@ pub(super) struct Radio {
     /// A chunk that is on its way to others.
     pub(super) serving: Option<Hash>,
     pub(super) listening: (BTreeSet<NodeId>, BTreeSet<[u8; 4]>),
+    pub(super) custody: Custody,
+    /// A neighbour's state of which this node may have missed deletions.
+    pub(super) doubt: Option<Doubt>,
+    /// Somebody asks what lives here, and tells a digest of what lives there.
+    pub(super) living: Option<Digest>,
     pub(super) next_slot: u64,
 }
 
@@ -166,6 +173,9 @@ impl Radio {
             wanted: BTreeMap::new(),
             serving: None,
             listening: (BTreeSet::new(), BTreeSet::new()),
+            custody: Custody::new(now, rng),
+            doubt: None,
+            living: None,
             next_slot: 16,
             profile,
         }
@@ -272,6 +282,8 @@ pub(in crate::mesh) struct Radios {
     pub(super) complete: Option<Digest>,
     /// Some payload was lacking then.
     pub(super) incomplete: bool,
+    /// Documents whose payloads are too long to be fetched unasked.
+    pub(super) too_long: BTreeSet<Dot>,
 }
 
 impl Radios {
@@ -289,6 +301,8 @@ impl Radios {
                 radio.list,
                 waiting,
                 radio.wanted.values().map(|wanted| wanted.again).min(),
+                radio.doubt.as_ref().map(|doubt| doubt.ask),
+                radio.ready.then(|| radio.custody.timeout()),
             ]
             .into_iter()
             .flatten()

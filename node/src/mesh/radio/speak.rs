@@ -1,6 +1,6 @@
 //! What a node says by radio, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use super::trickle::Turn;
 use rand_chacha::rand_core::Rng;
 
 use crate::mesh::engine::{Engine, Result};
-use crate::mesh::{Action, Broadcast, Lane, LinkId};
-use crate::model::{Clock, Dot, Entry, Hash, NodeId, Now, Payload};
+use crate::mesh::{Action, Broadcast, Lane, LinkId, RadioPrice};
+use crate::model::{Clock, Dot, Entry, Hash, NodeId, Now, Payload, Sequence, Writer};
 use crate::space::{MissingEntry, chunk_record};
 use crate::store::Store;
 
@@ -22,13 +22,15 @@ const SLOT_BEACON: u64 = 1;
 const SLOT_SUMMARY: u64 = 2;
 const SLOT_LIST: u64 = 3;
 pub(super) const SLOT_WANT: u64 = 4;
+pub(super) const SLOT_ASK: u64 = 5;
+pub(super) const SLOT_ACKNOWLEDGEMENTS: u64 = 6;
+pub(super) const SLOT_QUESTION: u64 = 7;
+pub(super) const SLOT_LIVING: u64 = 8;
 
 /// Most bytes of entries in one message: some 40 frames, each of which may have to be repaired.
 const ENTRIES_LEN: usize = 8 * 1024;
 /// Entries that are looked at for one message.
 const CANDIDATES_MAX: usize = 256;
-/// Payloads above this length come only when somebody asks for them.
-pub(super) const PAYLOAD_LEN_MAX: u64 = 128 * 1024;
 /// The first pause before a payload is asked for again, in frames; each is twice as long, up to the longest.
 const WANT_PAUSE_FRAMES: u64 = 30;
 /// What was overheard is looked for before anybody is asked.
@@ -80,6 +82,7 @@ impl<S: Store> Engine<S> {
                     slot: SLOT_BEACON,
                 });
                 radio.trickle.reset(now.instant, &mut self.rng);
+                radio.custody.news(now.instant, &mut self.rng);
                 if of_others && !self.radios.incomplete || completed {
                     let within = radio.beacons(12);
                     let micros = self.rng.next_u64() % (within.as_micros() as u64).max(1);
@@ -108,6 +111,7 @@ impl<S: Store> Engine<S> {
             }
             self.beacon_when_due(now, radio);
             self.summary_when_due(now, radio)?;
+            self.question_when_due(now, radio)?;
             self.list_when_due(now, radio);
             self.want_when_due(now, radio)?;
             self.push_when_due(now, radio)?;
@@ -115,7 +119,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    fn broadcast(&mut self, radio: LinkId, slot: u64, lane: Lane, message: Vec<u8>) {
+    pub(super) fn broadcast(&mut self, radio: LinkId, slot: u64, lane: Lane, message: Vec<u8>) {
         let hash = Hash::of(&message);
         let name = [hash.0[0], hash.0[1], hash.0[2], hash.0[3]];
         if lane > Lane::Control
@@ -221,9 +225,13 @@ impl<S: Store> Engine<S> {
             dead.insert_range(writer, first, last);
         }
         let adds = Runs::of(dead.ranges());
+        // Whoever knows nothing of a writer could not tell whose dead changes these are.
+        let mut unheard: BTreeSet<Writer> = dead.writers().collect();
+        unheard.retain(|writer| known.last(*writer) == Sequence(0));
         self.view(|view| {
             view.missing(&self.held, known, &mut |missing| {
                 dead.remove(missing.dot);
+                unheard.remove(&missing.dot.writer);
                 ControlFlow::Continue(())
             })
         })?;
@@ -231,7 +239,12 @@ impl<S: Store> Engine<S> {
             digest: Digest::of(&self.held),
             base,
             adds,
+            collected: !dead.intersection(&self.collected).is_empty(),
             dead: Runs::of(dead.ranges()),
+            writers: unheard
+                .into_iter()
+                .map(|writer| (node_ref(writer.node), writer.incarnation))
+                .collect(),
         })
     }
 
@@ -371,34 +384,33 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// The smallest chunk that is lacking and small enough. Documents that lack none any more are complete.
+    /// The smallest chunk that is lacking, of a document that is short enough or was asked for. Documents that lack none any more are
+    /// complete.
     fn next_payload(&mut self) -> Result<Option<(Hash, u32, Dot)>> {
         let mut smallest: Option<(Hash, u32, Dot)> = None;
-        let pending: Vec<Dot> = self.pending.iter().take(CANDIDATES_MAX).copied().collect();
-        for dot in pending {
-            let chunks = self.view(|view| {
-                let Some(entry) = view.entry(dot)? else {
-                    return Ok(None);
-                };
-                let Some(content) = entry.content().filter(|content| content.len <= PAYLOAD_LEN_MAX) else {
-                    return Ok(None);
-                };
-                let listed: Vec<Hash> = match content.payload {
-                    Payload::Inline => Vec::new(),
-                    Payload::Chunk => vec![content.hash],
-                    Payload::Manifest(_) => view
-                        .manifest(dot, content)?
-                        .map(|manifest| manifest.chunks().iter().map(|chunk| chunk.hash).collect())
-                        .unwrap_or_default(),
-                };
-                let mut lacking = Vec::new();
-                for hash in listed {
-                    if let Some(record) = chunk_record(view.0, &hash)?.filter(|record| !record.present) {
-                        lacking.push((hash, record.len));
-                    }
-                }
-                Ok(Some(lacking))
-            })?;
+        let pending = &self.pending;
+        self.radios.too_long.retain(|dot| pending.contains(dot));
+        let unasked = self
+            .pending
+            .iter()
+            .filter(|dot| !self.radios.too_long.contains(dot));
+        let candidates: BTreeSet<Dot> = self
+            .requested
+            .iter()
+            .chain(unasked)
+            .take(CANDIDATES_MAX)
+            .copied()
+            .collect();
+        for dot in candidates {
+            let entry = self.view(|view| view.entry(dot))?;
+            if let Some(entry) = &entry
+                && let Some(content) = entry.content()
+                && !self.is_wanted_by_radio(dot, &entry.change().path, content.len)
+            {
+                self.radios.too_long.insert(dot);
+                continue;
+            }
+            let chunks = self.lacking_chunks(dot)?;
             if chunks.as_ref().is_some_and(Vec::is_empty) {
                 self.complete_payload(dot)?;
             }
@@ -411,7 +423,42 @@ impl<S: Store> Engine<S> {
         Ok(smallest)
     }
 
-    /// Sends what is most worth sending, if the station has room: statements, then entries, then chunks.
+    /// The chunks of a payload that are not here, with their lengths; `None` if there is no such document.
+    pub(in crate::mesh) fn lacking_chunks(&self, dot: Dot) -> Result<Option<Vec<(Hash, u32)>>> {
+        self.view(|view| {
+            let Some(entry) = view.entry(dot)? else {
+                return Ok(None);
+            };
+            let Some(content) = entry.content() else {
+                return Ok(None);
+            };
+            let listed: Vec<Hash> = match content.payload {
+                Payload::Inline => Vec::new(),
+                Payload::Chunk => vec![content.hash],
+                Payload::Manifest(_) => view
+                    .manifest(dot, content)?
+                    .map(|manifest| manifest.chunks().iter().map(|chunk| chunk.hash).collect())
+                    .unwrap_or_default(),
+            };
+            let mut lacking = Vec::new();
+            for hash in listed {
+                if let Some(record) = chunk_record(view.0, &hash)?.filter(|record| !record.present)
+                    && !lacking.contains(&(hash, record.len))
+                {
+                    lacking.push((hash, record.len));
+                }
+            }
+            Ok(Some(lacking))
+        })
+    }
+
+    /// What chunks of these lengths take by each radio.
+    pub(in crate::mesh) fn radio_prices(&self, dot: Dot, chunks: &[u32]) -> Vec<RadioPrice> {
+        let radios = self.radios.by_id.iter();
+        radios.map(|(id, radio)| radio.price(*id, dot, chunks)).collect()
+    }
+
+    /// Sends what is most worth sending, if the station has room: statements, then entries, then acknowledgements, then chunks.
     fn push_when_due(&mut self, now: Now, radio: LinkId) -> Result<()> {
         let Some(here) = self.radios.by_id.get_mut(&radio).filter(|here| here.ready) else {
             return Ok(());
@@ -441,6 +488,9 @@ impl<S: Store> Engine<S> {
             if self.push_entries(now, radio)? {
                 return Ok(());
             }
+        }
+        if self.living_when_due(radio)? || self.tell_when_due(now, radio) || self.ask_when_due(now, radio) {
+            return Ok(());
         }
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());

@@ -2,15 +2,22 @@
 //!
 //! ```text
 //! digest     6 bytes: of the whole clock
-//! base       0, or 1 and 6 bytes: the digest of a state that the rest adds to
+//! flags      bit 0: a base follows; bit 1: collected tombstones may be among the dead; bit 2: writers follow
+//! [base]     6 bytes: the digest of a state that the rest adds to
+//! [writers]  number; for each: 4 bytes of the node id, 8 bytes incarnation: those of whom nothing lives
 //! adds       runs
 //! dead       runs: of these there is no live entry any more
 //! runs       number of writers; for each: 4 bytes that stand for it; number of ranges; for each range: number of sequences left out
 //!            before it, number of sequences in it less one
 //! ```
 
+use super::entries::NodeRef;
 use super::wire::{Damaged, Reader, Result, put_number};
-use crate::model::{Clock, Hash, Sequence, Writer, codec};
+use crate::model::{Clock, Hash, Incarnation, Sequence, Writer, codec};
+
+const HAS_BASE: u8 = 1;
+const COLLECTED: u8 = 2;
+const HAS_WRITERS: u8 = 4;
 
 /// Stands for a clock. 48 bits: two states of one space that differ are taken for equal once in 10^14 comparisons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,9 +61,10 @@ impl Runs {
         Self(runs)
     }
 
-    /// The dots of writers in `known`; says whether there are others.
-    pub(super) fn resolve(&self, known: &Clock) -> (Clock, bool) {
-        let mut writers: Vec<(WriterRef, Writer)> = Vec::new();
+    /// The dots of writers in `known`, and of `more`; says whether there are others.
+    pub(super) fn resolve(&self, known: &Clock, more: &[Writer]) -> (Clock, bool) {
+        let mut writers: Vec<(WriterRef, Writer)> =
+            more.iter().map(|writer| (writer_ref(writer), *writer)).collect();
         for (writer, ..) in known.ranges() {
             if writers.last().is_none_or(|(_, last)| *last != writer) {
                 writers.push((writer_ref(&writer), writer));
@@ -75,7 +83,7 @@ impl Runs {
         (clock, others)
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_number(out, self.0.len() as u64);
         for (writer, ranges) in &self.0 {
             out.extend(writer);
@@ -89,7 +97,7 @@ impl Runs {
         }
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Result<Self> {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self> {
         let mut runs = Vec::new();
         for _ in 0..reader.count(7)? {
             let writer = reader.array()?;
@@ -124,16 +132,32 @@ pub(super) struct Summary {
     pub(super) adds: Runs,
     /// Of these, what has no live entry any more: superseded by what is held.
     pub(super) dead: Runs,
+    /// Tombstones that were collected may be among them.
+    pub(super) collected: bool,
+    /// Writers beyond the base of whom nothing lives.
+    pub(super) writers: Vec<(NodeRef, Incarnation)>,
 }
 
 impl Summary {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend(self.digest.0);
-        match self.base {
-            None => out.push(0),
-            Some(base) => {
-                out.push(1);
-                out.extend(base.0);
+        let mut flags = 0;
+        if self.base.is_some() {
+            flags |= HAS_BASE;
+        }
+        if self.collected {
+            flags |= COLLECTED;
+        }
+        if !self.writers.is_empty() {
+            flags |= HAS_WRITERS;
+        }
+        out.push(flags);
+        out.extend(self.base.iter().flat_map(|base| base.0));
+        if !self.writers.is_empty() {
+            put_number(out, self.writers.len() as u64);
+            for (node, incarnation) in &self.writers {
+                out.extend(node);
+                out.extend(incarnation.0.to_be_bytes());
             }
         }
         self.adds.encode(out);
@@ -141,15 +165,32 @@ impl Summary {
     }
 
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self> {
+        let digest = Digest(reader.array()?);
+        let flags = reader.byte()?;
+        if flags & !(HAS_BASE | COLLECTED | HAS_WRITERS) != 0 {
+            return Err(Damaged);
+        }
+        let base = match flags & HAS_BASE {
+            0 => None,
+            _ => Some(Digest(reader.array()?)),
+        };
+        let mut writers = Vec::new();
+        if flags & HAS_WRITERS != 0 {
+            for _ in 0..reader.count(12)? {
+                let node = reader.array()?;
+                writers.push((node, Incarnation(u64::from_be_bytes(reader.array()?))));
+            }
+            if writers.is_empty() {
+                return Err(Damaged);
+            }
+        }
         Ok(Self {
-            digest: Digest(reader.array()?),
-            base: match reader.byte()? {
-                0 => None,
-                1 => Some(Digest(reader.array()?)),
-                _ => return Err(Damaged),
-            },
+            digest,
+            base,
             adds: Runs::decode(reader)?,
             dead: Runs::decode(reader)?,
+            collected: flags & COLLECTED != 0,
+            writers,
         })
     }
 }
@@ -185,8 +226,11 @@ mod tests {
     #[test]
     fn writers_that_are_not_known_are_told() {
         let runs = Runs::of(clock(&[(1, 3), (2, 4)]).ranges());
-        let (resolved, others) = runs.resolve(&clock(&[(1, 1)]));
+        let (resolved, others) = runs.resolve(&clock(&[(1, 1)]), &[]);
         assert_eq!((resolved, others), (clock(&[(1, 3)]), true));
+        let second: Vec<Writer> = clock(&[(2, 1)]).writers().collect();
+        let (resolved, others) = runs.resolve(&clock(&[(1, 1)]), &second);
+        assert_eq!((resolved, others), (clock(&[(1, 3), (2, 4)]), false));
     }
 
     proptest! {
@@ -195,6 +239,8 @@ mod tests {
             adds in proptest::collection::vec((0_u8..4, 1_u64..60), 0..40),
             dead in proptest::collection::vec((0_u8..4, 1_u64..60), 0..20),
             base: Option<[u8; 6]>,
+            collected: bool,
+            writers in proptest::collection::vec(any::<([u8; 4], u64)>(), 0..3),
         ) {
             let (adds, dead) = (clock(&adds), clock(&dead));
             let summary = Summary {
@@ -202,13 +248,15 @@ mod tests {
                 base: base.map(Digest),
                 adds: Runs::of(adds.ranges()),
                 dead: Runs::of(dead.ranges()),
+                collected,
+                writers: writers.into_iter().map(|(node, incarnation)| (node, Incarnation(incarnation))).collect(),
             };
             let mut bytes = Vec::new();
             summary.encode(&mut bytes);
             let mut reader = Reader::new(&bytes);
             prop_assert_eq!(Summary::decode(&mut reader), Ok(summary.clone()));
             prop_assert!(reader.is_empty());
-            prop_assert_eq!(summary.adds.resolve(&adds), (adds, false));
+            prop_assert_eq!(summary.adds.resolve(&adds, &[]), (adds, false));
         }
 
         #[test]

@@ -48,6 +48,10 @@ struct Air {
     got: Vec<Vec<Vec<u8>>>,
     ended: Vec<(usize, Slot, Ending)>,
     introduced: usize,
+    /// On each station's disk.
+    senders: Vec<SendersRecord>,
+    /// Every frame that was on air.
+    recorded: Vec<Vec<u8>>,
 }
 
 fn peer(at: usize) -> PeerKey {
@@ -59,6 +63,10 @@ fn open_band() -> &'static SubBand {
 }
 
 fn station(at: usize, band: &'static SubBand, generation: u64) -> Station {
+    station_after(at, band, generation, SendersRecord::default())
+}
+
+fn station_after(at: usize, band: &'static SubBand, generation: u64, senders: SendersRecord) -> Station {
     Station::new(StationConfig {
         node: peer(at),
         keys: vec![SpaceKey::new(0, [7; 32])],
@@ -66,6 +74,7 @@ fn station(at: usize, band: &'static SubBand, generation: u64) -> Station {
         band,
         budget: Budget::new(band),
         generation,
+        senders,
         boot: [0; 16],
         boot_offset_us: 0,
         seed: [at as u8; 32],
@@ -85,6 +94,8 @@ impl Air {
             got: vec![Vec::new(); count],
             ended: Vec::new(),
             introduced: 0,
+            senders: vec![SendersRecord::default(); count],
+            recorded: Vec::new(),
         };
         for at in 0..count {
             air.stations[at].modem_up(Instant(0));
@@ -106,6 +117,10 @@ impl Air {
                     assert!(self.waiting.insert(at, frame).is_none(), "one frame at a time");
                 }
                 StationOutput::Record(_) => self.stations[at].recorded(Instant(self.now)),
+                StationOutput::Senders(record) => {
+                    self.senders[at] = SendersRecord::decode(&record.encode()).unwrap();
+                    self.stations[at].senders_recorded();
+                }
                 StationOutput::Message { bytes, .. } => self.got[at].push(bytes),
                 StationOutput::Ended { slot, ending } => self.ended.push((at, slot, ending)),
                 StationOutput::Introduced(_) => self.introduced += 1,
@@ -180,7 +195,27 @@ impl Air {
         }
     }
 
+    /// Starts a station anew, with what its disk holds.
+    fn restart(&mut self, at: usize, generation: u64) {
+        self.on_air.retain(|frame| frame.from != at);
+        self.waiting.remove(&at);
+        self.stations[at] = station_after(at, open_band(), generation, self.senders[at].clone());
+        self.stations[at].modem_up(Instant(self.now));
+        self.outputs(at);
+    }
+
+    fn play(&mut self, to: usize, frame: &[u8]) {
+        let received = ReceivedFrame {
+            bytes: frame.to_vec(),
+            rssi_dbm: None,
+            snr_db: None,
+        };
+        self.stations[to].received(Instant(self.now), &received);
+        self.outputs(to);
+    }
+
     fn deliver(&mut self, done: &OnAir) {
+        self.recorded.push(done.frame.clone());
         for to in 0..self.stations.len() {
             let overlaps = self
                 .on_air
@@ -344,6 +379,101 @@ fn a_station_that_starts_again_is_understood() {
     air.send(1, message(2, Lane::Entries, 50));
     air.run(30_000_000);
     assert_eq!((air.got[0].len(), air.got[1].len()), (1, 1));
+}
+
+#[test]
+fn a_recording_from_before_a_start_is_never_delivered() {
+    for seed in 0..20 {
+        let mut air = Air::new(2, open_band(), 10, seed);
+        for round in 0..8 {
+            // Short ones, and objects of many fragments.
+            let len = if round % 2 == 0 { 40 } else { 3_000 };
+            air.send(0, message(10 + round, Lane::Entries, len + round as usize));
+            air.run(60_000_000);
+            if seed % 3 == 0 && round == 4 {
+                air.restart(0, 2);
+                air.run(60_000_000);
+            }
+        }
+        let before = air.got[1].len();
+        assert!(before >= 4, "seed {seed}");
+        air.restart(1, 2);
+        // The sender is out of reach: its own frames tell nothing of the start.
+        air.deaf.push((0, 1));
+        let recorded = air.recorded.clone();
+        for pause in [0, 1_200_000_000] {
+            air.run(pause);
+            for frame in &recorded {
+                air.play(1, frame);
+                air.run(100_000);
+            }
+        }
+        assert_eq!(air.got[1].len(), before, "seed {seed}");
+        // And what is new comes, in one piece and in many.
+        air.deaf.clear();
+        air.loss_percent = 0;
+        // Strangers are asked who they are once a minute.
+        air.run(60_000_000);
+        air.send(0, message(30, Lane::Entries, 45));
+        air.run(120_000_000);
+        air.send(0, message(31, Lane::Entries, 46));
+        air.send(0, message(32, Lane::Bulk, 4_000));
+        air.run(120_000_000);
+        let got = &air.got[1][before..];
+        for sent in [message(31, Lane::Entries, 46), message(32, Lane::Bulk, 4_000)] {
+            assert!(
+                got.contains(&sent.bytes),
+                "seed {seed}: {} bytes",
+                sent.bytes.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn an_object_in_mid_air_survives_its_receivers_start() {
+    for seed in 0..10 {
+        let mut air = Air::new(3, open_band(), 0, seed);
+        air.send(0, message(1, Lane::Bulk, 40_000));
+        air.run(20_000_000 + seed * 3_000_000);
+        air.restart(1, 2);
+        let everybody = Interest {
+            senders: (0..3).map(peer).collect(),
+            ..Interest::default()
+        };
+        air.stations[1].set_interest(everybody);
+        air.run(600_000_000);
+        let sent = message(1, Lane::Bulk, 40_000).bytes;
+        assert_eq!(air.got[1], std::slice::from_ref(&sent), "seed {seed}");
+        assert_eq!(air.got[2], [sent], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_station_without_a_clock_or_record_is_told_what_to_exceed() {
+    let mut air = Air::new(3, open_band(), 0, 3);
+    air.restart(0, 9 << 32);
+    air.run(60_000_000);
+    // The disk was put back, and the clock as well.
+    air.senders[0] = SendersRecord::default();
+    air.restart(0, 1 << 32);
+    air.run(120_000_000);
+    assert!(air.senders[0].generation > 9 << 32);
+    let before = air.bytes();
+    air.send(0, message(1, Lane::Entries, 50));
+    air.run(30_000_000);
+    assert_eq!((air.got[1].len(), air.got[2].len()), (1, 1));
+    assert_eq!(air.bytes() - before, 50 + 12 + 1);
+    // With its record it needs no telling.
+    air.restart(0, 1 << 32);
+    let before = air.recorded.len();
+    air.run(120_000_000);
+    let is_correction = |frame: &Vec<u8>| frame[0] >> 5 == 0 && frame[0] & 2 != 0;
+    assert!(!air.recorded[before..].iter().any(is_correction));
+    assert!(air.recorded[..before].iter().any(is_correction));
+    air.send(0, message(2, Lane::Entries, 50));
+    air.run(30_000_000);
+    assert_eq!((air.got[1].len(), air.got[2].len()), (2, 2));
 }
 
 #[test]

@@ -1,0 +1,61 @@
+//! Payloads that a user asks for: what they take, and that they are wanted.
+
+use super::command::{CommandError, CommandResult, Price, Reply};
+use super::engine::{Engine, Result};
+use crate::model::{DocumentPath, Dot};
+use crate::store::Store;
+
+/// Most payloads that are asked for at once.
+const REQUESTED_MAX: usize = 1000;
+
+impl<S: Store> Engine<S> {
+    /// Tells what the payload of the document at `path` takes; with `begin`, has it fetched whatever its length.
+    pub(super) fn fetch_on_request(&mut self, path: &DocumentPath, begin: bool) -> Result<CommandResult> {
+        let document = self.view(|view| view.document(path))?;
+        let Some(stored) = document.stored() else {
+            return Ok(Err(CommandError::NotFound(path.clone())));
+        };
+        let (dot, len) = (stored.head.dot, stored.content.len);
+        let pending = self.pending.contains(&dot);
+        if begin && pending && !self.requested.contains(&dot) {
+            if self.requested.len() >= REQUESTED_MAX {
+                return Ok(Err(CommandError::Invalid(format!(
+                    "{REQUESTED_MAX} documents are asked for already: wait until some have come"
+                ))));
+            }
+            self.requested.insert(dot);
+            self.changed.requested = true;
+        }
+        let chunks = if pending {
+            self.lacking_chunks(dot)?.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let lens: Vec<u32> = chunks.iter().map(|(_, len)| *len).collect();
+        let linked = self.links.granted().into_iter();
+        Ok(Ok(Reply::Price(Box::new(Price {
+            len,
+            lacking: lens.iter().map(|len| u64::from(*len)).sum(),
+            chunks: lens.len(),
+            unasked: self.config.radio_payloads.takes(path, len),
+            requested: self.requested.contains(&dot),
+            linked: linked
+                .filter_map(|link| self.links.get(link).map(|state| state.peer))
+                .collect(),
+            radios: self.radio_prices(dot, &lens),
+        }))))
+    }
+
+    /// Forgets requests for what is here now, or is gone.
+    pub(super) fn settle_requests(&mut self) {
+        let before = self.requested.len();
+        let pending = &self.pending;
+        self.requested.retain(|dot| pending.contains(dot));
+        self.changed.requested |= self.requested.len() != before;
+    }
+
+    /// The payload is to be fetched by radio: it is short enough, or somebody asked for it.
+    pub(super) fn is_wanted_by_radio(&self, dot: Dot, path: &DocumentPath, len: u64) -> bool {
+        self.requested.contains(&dot) || self.config.radio_payloads.takes(path, len)
+    }
+}
