@@ -108,6 +108,16 @@ fn radio() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     .iter()
     .flat_map(|line| [(1, line.as_bytes()), (0, b"\r\n".as_slice())])
     .collect();
+    let reading: &[u8] = br#"{"temperature":21.5,"time":"2026-11-24T08:00:00Z"}"#;
+    // The sender's incarnation; then a document: flags, sequence, time, path, type, content.
+    let batch = [
+        [1, 0, 0, 0, 0, 1, 0, 0, 0, 2].as_slice(),
+        &[1, 2, 0, 0, 10],
+        b"\x01m/reading",
+        &[1, 2],
+        b"{}",
+    ]
+    .concat();
     vec![
         (
             "kiss",
@@ -120,6 +130,14 @@ fn radio() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             pieces(&[(10, registers), (10, b""), (10, packet)]),
         ),
         ("rylr", "online", pieces(&lines)),
+        // Answers when the probe asks for this kind of modem, after it asked for those before.
+        ("kiss", "probed", pieces(&[(140, hello)])),
+        ("e22", "probed", pieces(&[(3, b"noise"), (7, registers)])),
+        (
+            "rylr",
+            "probed",
+            pieces(&[(80, b"+ERR=2\r\n+OK\r\n"), (1, b"+VER=RYLR896\r\n")]),
+        ),
         ("radio_frame", "message", vec![1, 0b0010_1000, 5, 0, 0, 1, 2, 3]),
         (
             "radio_frame",
@@ -144,6 +162,15 @@ fn radio() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             [&[0, 5, 1, 1, 1, 1], [7; 8].as_slice()].concat(),
         ),
         ("radio_message", "statements", vec![1, 8, 0, 2, 9, 9]),
+        (
+            "radio_message",
+            "batch",
+            [&[3, 1], [7; 64].as_slice(), &batch].concat(),
+        ),
+        // A chunk in each of the forms, undamaged.
+        ("radio_message", "plain", [&[4, 0, 0, 0, 0, 6], reading].concat()),
+        ("radio_message", "zstd", [&[4, 1, 9, 0, 0, 6], reading].concat()),
+        ("radio_message", "bzip2", [&[4, 2, 99, 0, 0, 6], reading].concat()),
         ("radio_message", "ask", vec![0, 11, 1, 1, 1, 1, 2, 2, 2, 2]),
         (
             "radio_message",

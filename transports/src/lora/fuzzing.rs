@@ -5,8 +5,8 @@ use super::frame::{Frame, Head, Introduction, Place};
 use super::incoming::{Incoming, REASSEMBLY_BYTES_MAX, Taken};
 use super::layout::OBJECT_LEN_MAX;
 use super::modem::{
-    Driver, E22Config, E22Driver, Output, Probe, ProbeOutput, RnodeConfig, RnodeDriver, RylrConfig,
-    RylrDriver,
+    Driver, E22Config, E22Driver, ModemKind, Output, Probe, ProbeOutput, RnodeConfig, RnodeDriver,
+    RylrConfig, RylrDriver,
 };
 use super::outgoing::{Next, Outgoing};
 use super::seal::NONCE_LEN;
@@ -15,9 +15,11 @@ use crate::PeerKey;
 
 /// Most outputs of a driver for one piece of input.
 const OUTPUTS_MAX: usize = 2000;
+/// Most bytes of what a probe says of a modem.
+const DESCRIPTION_LEN_MAX: usize = 256;
 
-/// Feeds a probe with pieces as [`drive`] does. It ends, whatever comes.
-fn probe(mut input: &[u8]) {
+/// Feeds a probe with pieces as [`drive`] does, and gives what it found. It ends, whatever comes, and does nothing after its end.
+fn probe(mut input: &[u8]) -> Option<ModemKind> {
     let (mut probe, mut now) = (Probe::default(), Instant(0));
     probe.start(now);
     while let Some((&[len, pause], rest)) = input.split_first_chunk() {
@@ -36,11 +38,17 @@ fn probe(mut input: &[u8]) {
         now = now.max(due);
         probe.handle_timeout(now);
     }
-    let mut ends = 0;
+    let mut end = None;
     while let Some(output) = probe.poll_output() {
-        ends += usize::from(matches!(output, ProbeOutput::Done(_)));
+        assert!(end.is_none(), "a probe does something after its end");
+        if let ProbeOutput::Done(found) = output {
+            end = Some(found);
+        }
     }
-    assert_eq!(ends, 1, "a probe has one end");
+    assert!(end.is_some(), "a probe has an end");
+    let found = end.flatten()?;
+    assert!(found.description.len() <= DESCRIPTION_LEN_MAX);
+    Some(found.kind)
 }
 
 /// Feeds a driver with pieces: each has a byte for its length, a byte for the pause before it in hundredths of a second, and its bytes.
@@ -101,7 +109,7 @@ pub fn kiss(input: &[u8]) -> bool {
     let Some((spreading_factor, coding_rate)) = radio() else {
         return false;
     };
-    probe(input);
+    let found = probe(input);
     let config = RnodeConfig {
         frequency_hz: 868_100_000,
         bandwidth_hz: 125_000,
@@ -109,13 +117,13 @@ pub fn kiss(input: &[u8]) -> bool {
         coding_rate,
         tx_power_dbm: 14,
     };
-    drive(RnodeDriver::new(config), input)
+    drive(RnodeDriver::new(config), input) || found == Some(ModemKind::Rnode)
 }
 
 /// What an E22 says: registers, then packets.
 pub fn e22(input: &[u8]) -> bool {
-    probe(input);
-    drive(E22Driver::new(E22Config::new(868_125_000)), input)
+    let found = probe(input);
+    drive(E22Driver::new(E22Config::new(868_125_000)), input) || found == Some(ModemKind::E22)
 }
 
 /// What a RYLR says: lines.
@@ -123,11 +131,9 @@ pub fn rylr(input: &[u8]) -> bool {
     let Some((spreading_factor, coding_rate)) = radio() else {
         return false;
     };
-    probe(input);
-    drive(
-        RylrDriver::new(RylrConfig::new(868_500_000, spreading_factor, coding_rate)),
-        input,
-    )
+    let found = probe(input);
+    let config = RylrConfig::new(868_500_000, spreading_factor, coding_rate);
+    drive(RylrDriver::new(config), input) || found == Some(ModemKind::Rylr)
 }
 
 /// A frame from the air. The first byte chooses: 0, taken as it is, and nothing opens; 2, an introduction; else a frame, sealed by a member
@@ -269,7 +275,22 @@ fn carried(len: usize, losses: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::ModemKind;
     use proptest::prelude::*;
+
+    /// Where the probe comes to each of the modems.
+    #[test]
+    fn a_probe_is_led_to_every_modem() {
+        let piece = |pause: u8, bytes: &[u8]| [&[bytes.len() as u8, pause], bytes].concat();
+        let e22 = piece(10, &[0xc1, 0, 7, 0xff, 0xff, 0, 0x62, 0, 18, 0x80]);
+        let rylr = [piece(80, b"+OK\r\n"), piece(1, b"+VER=RYLR998\r\n")].concat();
+        let rnode = piece(140, &[0xc0, 0x08, 0x46, 0xc0, 0x50, 1, 74, 0xc0]);
+        assert_eq!(super::probe(&e22), Some(ModemKind::E22));
+        assert_eq!(super::probe(&rylr), Some(ModemKind::Rylr));
+        assert_eq!(super::probe(&rnode), Some(ModemKind::Rnode));
+        assert_eq!(super::probe(&[rnode, rylr, e22].concat()), Some(ModemKind::Rnode));
+        assert_eq!(super::probe(&[]), None);
+    }
 
     proptest! {
         #[test]

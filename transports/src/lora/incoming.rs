@@ -322,6 +322,11 @@ impl Incoming {
             self.partials.remove(&key);
             return Taken::Nothing;
         };
+        let known = self.partials.get(&key).and_then(|partial| partial.head);
+        if known.is_some_and(|(known, _)| known != head) {
+            // A transfer has one object, which its first head told. What came of another has other symbols.
+            return self.check(key);
+        }
         // What another transfer brought of the same object.
         let earlier = self.partials.iter().find_map(|(other, partial)| {
             let same = partial.head.as_ref().is_some_and(|(theirs, _)| *theirs == head);
@@ -496,6 +501,30 @@ mod tests {
         }
         assert_eq!(taken, Taken::Complete(object));
         assert_eq!(incoming.bytes(), 0);
+    }
+
+    #[test]
+    fn a_transfer_that_changes_its_object_takes_nothing_of_others() {
+        let object = object(1000);
+        let (head, symbols) = symbols(&object);
+        let other = Head {
+            object: [8; 4],
+            len: 300,
+            symbol_len: 20,
+        };
+        let mut incoming = Incoming::default();
+        let half = symbols.len() / 2;
+        for symbol in &symbols[..half] {
+            give(&mut incoming, ADA, symbol.clone(), Some(head));
+        }
+        for of_bob in [other, head] {
+            assert_eq!(incoming.poll(Instant(0), BOB, 7, 0, of_bob), Taken::Kept);
+        }
+        let mut taken = Taken::Nothing;
+        for symbol in &symbols[half..] {
+            taken = give(&mut incoming, ADA, symbol.clone(), Some(head));
+        }
+        assert_eq!(taken, Taken::Complete(object));
     }
 
     #[test]

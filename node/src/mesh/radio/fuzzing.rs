@@ -2,12 +2,15 @@
 
 use super::entries::{self, node_ref};
 use super::message::RadioMessage;
-use super::squeeze::squeeze;
+use super::squeeze::{squeeze, squeeze_as, unsqueeze};
 use crate::model::{Entry, KeyPair};
+
+/// Longest bytes that are squeezed in one form.
+const PLAIN_LEN_MAX: usize = 16 * 1024;
 
 /// Holds the radio's messages against their laws, and says whether something valid came out. The first byte of the input chooses: 0, the
 /// rest is a message; 1, it is squeezed behind its first byte; 2, it is a batch of entries; 3, of which the part behind 65 bytes is
-/// squeezed; 5, it is a message of which the part behind 13 bytes is squeezed.
+/// squeezed; 4, it is squeezed in a form of its choice, and damaged; 5, it is a message of which the part behind 13 bytes is squeezed.
 pub fn radio_message(input: &[u8]) -> bool {
     let Some((mode, rest)) = input.split_first() else {
         return false;
@@ -17,6 +20,7 @@ pub fn radio_message(input: &[u8]) -> bool {
         (1, Some((kind, body))) => message(&[&[*kind], squeeze(body).as_slice()].concat()),
         (2, _) => batch(rest),
         (3, _) if rest.len() > 65 => batch(&[&rest[..65], squeeze(&rest[65..]).as_slice()].concat()),
+        (4, _) => squeezed(rest),
         (5, _) if rest.len() > 13 => message(&[&rest[..13], squeeze(&rest[13..]).as_slice()].concat()),
         _ => false,
     }
@@ -42,4 +46,26 @@ fn batch(bytes: &[u8]) -> bool {
         assert!(Entry::decode(&carried.entry).is_err());
     }
     !carried.is_empty()
+}
+
+/// The form, how often the bytes are repeated (random ones are too short to gain), where they are damaged and how, the kind of a message,
+/// and the bytes.
+fn squeezed(input: &[u8]) -> bool {
+    let Some((&[form, repeats, at, damage, kind], bytes)) = input.split_first_chunk() else {
+        return false;
+    };
+    let mut plain = bytes.repeat(1 + usize::from(repeats));
+    plain.truncate(PLAIN_LEN_MAX);
+    let Some(mut squeezed) = squeeze_as(form, &plain).filter(|_| !plain.is_empty()) else {
+        return false;
+    };
+    assert_eq!(unsqueeze(&squeezed, plain.len()).as_ref(), Ok(&plain));
+    assert!(unsqueeze(&squeezed, plain.len() - 1).is_err());
+    assert!(squeeze(&plain).len() <= 1 + plain.len());
+    let at = usize::from(at) * squeezed.len() / 256;
+    squeezed[at] ^= damage;
+    if let Ok(unpacked) = unsqueeze(&squeezed, plain.len()) {
+        assert!(unpacked.len() <= plain.len());
+    }
+    message(&[&[kind], squeezed.as_slice()].concat())
 }

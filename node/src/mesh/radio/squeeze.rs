@@ -55,19 +55,29 @@ fn sort_blocks(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(body)
 }
 
+/// `bytes` in one of the forms, with its number in front.
+pub(super) fn squeeze_as(form: u8, bytes: &[u8]) -> Option<Vec<u8>> {
+    let body = match form {
+        PLAIN => bytes.to_vec(),
+        ZSTD_1 => compress(bytes)?,
+        BZIP2 => sort_blocks(bytes)?,
+        _ => return None,
+    };
+    Some([&[form], body.as_slice()].concat())
+}
+
 /// `bytes` in the shortest of the forms, with a byte in front that tells which.
 pub(super) fn squeeze(bytes: &[u8]) -> Vec<u8> {
-    let zstd = compress(bytes).map(|body| (ZSTD_1, body));
-    let sorted = (bytes.len() >= BZIP2_LEN_MIN).then(|| sort_blocks(bytes).map(|body| (BZIP2, body)));
-    let shortest = [zstd, sorted.flatten()]
-        .into_iter()
-        .flatten()
-        .min_by_key(|(_, body)| body.len())
-        .filter(|(_, body)| body.len() < bytes.len());
-    let (form, body) = shortest.unwrap_or_else(|| (PLAIN, bytes.to_vec()));
-    let mut squeezed = vec![form];
-    squeezed.extend(body);
-    squeezed
+    let worthwhile: &[u8] = if bytes.len() < BZIP2_LEN_MIN {
+        &[PLAIN, ZSTD_1]
+    } else {
+        &[PLAIN, ZSTD_1, BZIP2]
+    };
+    worthwhile
+        .iter()
+        .filter_map(|form| squeeze_as(*form, bytes))
+        .min_by_key(Vec::len)
+        .unwrap_or_default()
 }
 
 /// What [`squeeze`] was given, if that was at most `len_max` bytes.
@@ -151,6 +161,12 @@ mod tests {
         #[test]
         fn everything_comes_back(bytes: Vec<u8>) {
             prop_assert_eq!(unsqueeze(&squeeze(&bytes), bytes.len()), Ok(bytes));
+        }
+
+        #[test]
+        fn every_form_comes_back(form in 0_u8..3, bytes: Vec<u8>) {
+            let squeezed = squeeze_as(form, &bytes).unwrap();
+            prop_assert_eq!(unsqueeze(&squeezed, bytes.len()), Ok(bytes));
         }
 
         #[test]
