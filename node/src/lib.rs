@@ -6,10 +6,11 @@
 //!                 └─ daemon ─┘                           knows documents and folders; [`store`] puts it on disk.
 //! ```
 //!
-//! [`model`] is what all stand on: identities, paths, entries, dots and vector clocks, as plain data. The rooms from
-//! `model` to `service` touch no socket, clock or random device: `daemon` lends them these, and the simulator (the
-//! crate `cairn-sim`) runs the very same code on a virtual clock. Start with [`mesh::Engine`] for the protocol,
-//! [`store::Store`] for durability, [`space::apply`] for how changes merge.
+//! [`model`] is what all stand on: identities, paths, entries, dots and vector clocks, as plain data. [`record`] notes
+//! what the engine is given, so that it can be done again. The rooms from `model` to `service` touch no socket, clock or
+//! random device: `daemon` lends them these, and the simulator (the crate `cairn-sim`) runs the very same code on a
+//! virtual clock. Start with [`mesh::Engine`] for the protocol, [`store::Store`] for durability, [`space::apply`] for
+//! how changes merge.
 //!
 //! Without the feature `daemon` (on by default) the crate builds without tokio: the rooms named above alone.
 
@@ -23,6 +24,9 @@ pub mod control;
 pub mod daemon;
 pub mod mesh;
 pub mod model;
+#[cfg(feature = "planted")]
+pub mod planted;
+pub mod record;
 pub mod service;
 pub mod space;
 pub mod store;

@@ -58,6 +58,12 @@ pub struct RunArguments {
     /// The user's name, for a new folder
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// Write down what happens to the node in a new file, for cairn-sim replay: no contents, no keys, but names
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// How long the recording may become, such as "100 MiB". Default: 1 GiB
+    #[arg(long, value_name = "SIZE", requires = "record")]
+    pub record_max: Option<String>,
     /// What is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,

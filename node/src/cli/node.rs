@@ -10,8 +10,8 @@ use super::arguments::RunArguments;
 use super::commands::Failure;
 use super::modem;
 use crate::daemon::{
-    ConfigError, ConfigFile, Home, HomeError, Invite, LoraFile, Settings, SpaceFile, SystemClock, parse_size,
-    run_until_stopped,
+    ConfigError, ConfigFile, Home, HomeError, Invite, LoraFile, RecordSettings, Settings, SpaceFile,
+    SystemClock, parse_size, run_until_stopped,
 };
 use crate::mesh::PayloadPolicy;
 
@@ -19,6 +19,8 @@ use crate::mesh::PayloadPolicy;
 const USER: &str = "me";
 /// Longest document, when nobody says.
 const DOCUMENT_LEN_MAX: u64 = 10 << 30;
+/// Longest recording, when nobody says.
+const RECORD_LEN_MAX: u64 = 1 << 30;
 
 /// The node's folder: as told, or in the XDG data folder.
 pub(super) fn home(told: Option<PathBuf>) -> PathBuf {
@@ -106,6 +108,17 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         (None, in_file) => in_file,
     };
     let lora = lora.map(|lora| modem::with_region(home, lora)).transpose()?;
+    let record_max = arguments.record_max.as_deref();
+    let len_max = record_max.map_or(Ok(RECORD_LEN_MAX), |size| parse_size("--record-max", size));
+    let len_max = len_max.map_err(Failure::usage)?;
+    let record = arguments.record.map(|file| RecordSettings { file, len_max });
+    if let Some(record) = &record {
+        eprintln!(
+            "Recording to {}: paths, types and lengths of documents, and names of devices, will stand in it in the clear; \
+             contents, keys and tokens will not.",
+            record.file.display()
+        );
+    }
     let settings = Settings {
         home: home.to_owned(),
         user: arguments.user.or(file.user).unwrap_or_else(|| USER.into()),
@@ -123,6 +136,7 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         public_url: arguments.public_url.or(file.public_url),
         lora,
         radio_payloads: radio_payloads.unwrap_or(PayloadPolicy::DEFAULT),
+        record,
     };
     run_until_stopped(&settings).map_err(Failure::of)
 }

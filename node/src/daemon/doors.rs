@@ -66,6 +66,9 @@ pub fn run_until_stopped(settings: &Settings) -> Result<(), RunError> {
             Err(error) if error.is_damage() => found_damaged = true,
             Err(error) => return Err(error),
         }
+        if settings.record.take().is_some() {
+            tracing::warn!("what comes after the repair is not recorded: for that, start the node anew");
+        }
     }
     Err(RunError::Repair(format!(
         "it was damaged again after {REPAIRS_MAX} repairs: the disk may be failing, move {} to another",

@@ -11,10 +11,11 @@ use cairn_transports::{FrameSender, PeerKey};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::SystemClock;
+use super::recorder::Recorder;
 use crate::mesh::{
     Action, Command, CommandResult, Engine, EngineError, Event, LinkId, LinkProfile, RequestId,
 };
-use crate::model::NodeId;
+use crate::model::{NodeId, Now};
 use crate::space::records::OwnWriter;
 use crate::store::RedbStore;
 
@@ -86,7 +87,20 @@ pub(super) trait Outside {
 
 /// Runs the engine until [`Input::Stop`], or until its store fails.
 pub(super) fn run(
-    mut engine: Engine<RedbStore>,
+    engine: Engine<RedbStore>,
+    clock: SystemClock,
+    inputs: &Receiver<Input>,
+    outside: &mut impl Outside,
+    recorder: Option<Recorder>,
+) -> Result<(), EngineError> {
+    let mut engine = Recorded { engine, recorder };
+    let result = run_recorded(&mut engine, clock, inputs, outside);
+    engine.end(&result);
+    result
+}
+
+fn run_recorded(
+    engine: &mut Recorded,
     clock: SystemClock,
     inputs: &Receiver<Input>,
     outside: &mut impl Outside,
@@ -94,6 +108,7 @@ pub(super) fn run(
     let mut replies = Replies::default();
     loop {
         let timeout = engine
+            .engine
             .poll_timeout()
             .map_or(SLEEP_MAX, |due| clock.until(due).min(SLEEP_MAX));
         let first = match inputs.recv_timeout(timeout) {
@@ -112,7 +127,7 @@ pub(super) fn run(
                 Input::Frame { link, frame, room } => {
                     engine.handle(clock.now(), Event::Frame { link, frame })?;
                     drop(room);
-                    carry_out(&mut engine, outside, &mut replies);
+                    engine.carry_out(outside, &mut replies);
                     continue;
                 }
                 Input::Announced { author, frame, room } => {
@@ -134,12 +149,12 @@ pub(super) fn run(
                 }
             };
             engine.handle(clock.now(), event)?;
-            carry_out(&mut engine, outside, &mut replies);
+            engine.carry_out(outside, &mut replies);
         }
-        if engine.needs_commit() {
+        if engine.engine.needs_commit() {
             engine.commit(clock.now())?;
-            outside.committed(engine.own_writer());
-            carry_out(&mut engine, outside, &mut replies);
+            outside.committed(engine.engine.own_writer());
+            engine.carry_out(outside, &mut replies);
         }
         if stop {
             return Ok(());
@@ -147,11 +162,52 @@ pub(super) fn run(
     }
 }
 
-fn carry_out(engine: &mut Engine<RedbStore>, outside: &mut impl Outside, replies: &mut Replies) {
-    while let Some(action) = engine.poll_action() {
-        match action {
-            Action::Reply { request, result } => replies.answer(request, result),
-            other => outside.carry_out(other),
+/// The engine, with whoever writes down what it is given and does.
+struct Recorded {
+    engine: Engine<RedbStore>,
+    recorder: Option<Recorder>,
+}
+
+impl Recorded {
+    fn handle(&mut self, now: Now, event: Event) -> Result<(), EngineError> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.event(now, &event);
+        }
+        self.engine.handle(now, event)
+    }
+
+    fn commit(&mut self, now: Now) -> Result<(), EngineError> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.commit(now);
+        }
+        self.engine.commit(now)
+    }
+
+    fn carry_out(&mut self, outside: &mut impl Outside, replies: &mut Replies) {
+        while let Some(action) = self.engine.poll_action() {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.action(&action);
+            }
+            match action {
+                Action::Reply { request, result } => replies.answer(request, result),
+                other => outside.carry_out(other),
+            }
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.done(&self.engine);
+            if !recorder.is_running() {
+                self.recorder = None;
+                self.engine.stop_noting();
+            }
+        }
+    }
+
+    fn end(&mut self, result: &Result<(), EngineError>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(match result {
+                Ok(()) => "the node was stopped".into(),
+                Err(error) => format!("the node's engine failed: {error}"),
+            });
         }
     }
 }

@@ -18,6 +18,7 @@ mod modem_test;
 mod node;
 mod radio;
 mod radio_table;
+mod recorder;
 mod register;
 mod repair;
 mod run;
@@ -37,6 +38,7 @@ pub use modem_test::{ModemTestEvent, test_modem};
 pub use node::{Node, NodeError};
 pub use radio::{LoraError, LoraSettings};
 pub use radio_table::{RadioInfo, RadioTable, Signal};
+pub use recorder::{RecordError, RecordSettings};
 pub use register::Register;
 pub use run::{RunError, Running, Settings, start};
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::home::{Home, HomeError, random_seed};
 use super::links::{Hands, LinkTable, Reader};
 use super::radio::{self, LoraError, LoraSettings};
 use super::radio_table::RadioTable;
+use super::recorder::{RecordError, RecordFile, RecordSettings};
 use super::register::Register;
 use super::transports::{self, TransportsError};
 use super::{Node, SystemClock, repair};
@@ -68,6 +69,8 @@ pub struct Settings {
     pub lora: Option<LoraSettings>,
     /// Payloads that come by radio without anybody asking.
     pub radio_payloads: PayloadPolicy,
+    /// Where to write down what the engine is given, if anywhere.
+    pub record: Option<RecordSettings>,
 }
 
 impl Settings {
@@ -113,6 +116,9 @@ pub enum RunError {
     /// The radio.
     #[error(transparent)]
     Lora(#[from] LoraError),
+    /// The recording.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// A socket, thread or signal that the system refused.
     #[error("{what}: {error}")]
     System {
@@ -157,6 +163,7 @@ pub struct Running {
 pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, RunError> {
     let clock = SystemClock::start();
     let home = Arc::new(Home::open(&settings.home)?);
+    let record = settings.record.as_ref().map(RecordFile::open).transpose()?;
     let space = home.begin_space(&settings.user, &settings.name, clock.now().wall)?;
     let device = home.device_key()?;
     let chunks = ChunkFiles::open(Arc::new(FolderDisk::open(home.path()).map_err(ChunkError::from)?))?;
@@ -179,7 +186,18 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
         radio_payloads: settings.radio_payloads,
     };
-    let engine = Engine::new(config, store.clone(), *random_seed()?)?;
+    let seed = random_seed()?;
+    let recorder = record.and_then(|record| {
+        let begun = record.begin(&config, &seed, &store);
+        // The node is worth more than its recording.
+        begun
+            .inspect_err(|error| tracing::warn!(%error, "this run is not recorded"))
+            .ok()
+    });
+    let mut engine = Engine::new(config, store.clone(), *seed)?;
+    if recorder.is_some() {
+        engine.note_answers();
+    }
 
     let (sender, receiver) = std::sync::mpsc::channel();
     let inputs = Inputs::new(sender);
@@ -235,7 +253,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     };
     let thread = std::thread::Builder::new().name("engine".into());
     let engine = thread
-        .spawn(move || engine_thread::run(engine, clock, &receiver, &mut hands))
+        .spawn(move || engine_thread::run(engine, clock, &receiver, &mut hands, recorder))
         .map_err(RunError::system("cannot start the engine's thread"))?;
     {
         let (store, chunks, inputs) = (store.clone(), chunks.clone(), inputs.clone());

@@ -80,7 +80,8 @@ impl TestNode {
             store: store.clone(),
             chunks: chunks.clone(),
         };
-        let engine = std::thread::spawn(move || engine_thread::run(engine, clock, &receiver, &mut outside));
+        let engine =
+            std::thread::spawn(move || engine_thread::run(engine, clock, &receiver, &mut outside, None));
         let node = Node::new(
             inputs.clone(),
             clock,

@@ -27,6 +27,7 @@ fn settings(home: &Path, peers: Vec<String>) -> Settings {
         public_url: None,
         lora: None,
         radio_payloads: PayloadPolicy::DEFAULT,
+        record: None,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BadSignature, Clock, HybridTime, KeyPair, NodeId, OwnerId, Signature, codec, verify};
+use crate::model::{BadSignature, Clock, HybridTime, NodeId, OwnerId, Sign, Signature, codec, verify};
 
 const CONTEXT: &str = "cairn 1 acknowledgement";
 
@@ -45,7 +45,7 @@ impl From<Acknowledgement> for (Signed, Signature) {
 
 impl Acknowledgement {
     /// Signs what the node of `key` holds.
-    pub fn sign(space: OwnerId, time: HybridTime, clock: Clock, key: &KeyPair) -> Self {
+    pub fn sign(space: OwnerId, time: HybridTime, clock: Clock, key: &impl Sign) -> Self {
         let signed: Signed = (space, key.node_id(), time, clock);
         let signature = key.sign(CONTEXT, &codec::encode(&signed));
         (signed, signature).into()
@@ -66,7 +66,7 @@ impl Acknowledgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WallTime;
+    use crate::model::{KeyPair, WallTime};
 
     #[test]
     fn only_its_node_can_say_what_it_holds() {

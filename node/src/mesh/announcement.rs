@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BadSignature, Clock, Hash, KeyPair, NodeId, OwnerId, Signature, WallTime, codec, verify};
+use crate::model::{BadSignature, Clock, Hash, NodeId, OwnerId, Sign, Signature, WallTime, codec, verify};
 
 /// Most spaces in one announcement.
 pub const ANNOUNCED_SPACES_MAX: usize = 64;
@@ -96,7 +96,7 @@ impl From<Announced> for (NodeId, u64, WallTime, Vec<(Hash, Hash)>, Hash, Hash) 
 
 impl Announcement {
     /// Signs an announcement with the key of the node that it names.
-    pub fn sign(announced: Announced, key: &KeyPair) -> Self {
+    pub fn sign(announced: Announced, key: &impl Sign) -> Self {
         debug_assert_eq!(announced.node, key.node_id());
         let signature = key.sign(CONTEXT, &codec::encode(&announced));
         Self { announced, signature }

@@ -1,32 +1,114 @@
 //! Who holds what: acknowledgements made, heard and passed on.
 
+use std::time::Duration;
+
 use super::engine::{Engine, Result};
 use super::{Acknowledgement, LinkId, Message, Report};
-use crate::model::{CLOCK_LEN_MAX, Clock, Hash, HybridTime, NodeId, Now, Writer, codec};
+use crate::model::{CLOCK_LEN_MAX, Clock, Hash, HybridTime, Instant, NodeId, Now, Writer, codec};
 use crate::store::Store;
+
+/// An acknowledgement holds the whole clock: where that is long, it is told less often.
+const TELL_PAUSE_BY_WRITER: Duration = Duration::from_millis(10);
+const TELL_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// With so many nodes, and each multiple of them, what others said is passed on one announcement's time less often: else all of them
+/// would say what all have said, to all their neighbours, each time.
+const PASSED_ON_AT_ONCE: usize = 8;
+
+/// How fast acknowledgements are told.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When this node last told what it holds.
+    told: Option<Instant>,
+    /// When it will tell what it held back.
+    due: Option<Instant>,
+    /// When others' words were last passed on.
+    passed_on: Option<Instant>,
+    /// When anything new was last said or heard.
+    news: Instant,
+}
+
+impl Pace {
+    pub(super) const fn timeout(&self) -> Option<Instant> {
+        self.due
+    }
+}
 
 impl<S: Store> Engine<S> {
     /// After a commit: tells granted neighbours what is on disk, if they do not know it yet.
     pub(super) fn acknowledge(&mut self, now: Now) {
         if self.links.granted().is_empty() {
+            self.pace.due = None;
             return;
         }
-        self.sign_acknowledgement(now);
+        let writers = u32::try_from(self.held.writers().count()).unwrap_or(u32::MAX);
+        let pause = TELL_PAUSE_BY_WRITER.saturating_mul(writers).min(TELL_PAUSE_MAX);
+        match self
+            .pace
+            .told
+            .map(|told| told.after(pause))
+            .filter(|next| now.instant < *next)
+        {
+            Some(next) => self.pace.due = Some(next),
+            None => {
+                self.pace.due = None;
+                if self.sign_acknowledgement(now) {
+                    self.pace.told = Some(now.instant);
+                }
+            }
+        }
         self.pass_on(Some(self.node));
     }
 
-    /// Signs what is on disk, unless that is what was signed last.
-    pub(super) fn sign_acknowledgement(&mut self, now: Now) {
-        let clock = self.complete().shortened(CLOCK_LEN_MAX);
+    /// Tells what was held back. What is told must be on disk: an open transaction's commit will do it.
+    pub(super) fn acknowledge_when_due(&mut self, now: Now) {
+        if self.pace.due.is_some_and(|due| due <= now.instant) && !self.needs_commit() {
+            self.acknowledge(now);
+        }
+    }
+
+    /// Passes on what others said, unless that was done lately.
+    pub(super) fn pass_on_when_due(&mut self, now: Now) {
+        let pause = self.pass_on_pause();
         if self
+            .pace
+            .passed_on
+            .is_none_or(|last| last.after(pause) <= now.instant)
+        {
+            self.pace.passed_on = Some(now.instant);
+            self.pass_on(None);
+        }
+    }
+
+    fn pass_on_pause(&self) -> Duration {
+        let times = u32::try_from(self.acknowledgements.len() / PASSED_ON_AT_ONCE).unwrap_or(u32::MAX);
+        self.config.announce_interval.saturating_mul(times)
+    }
+
+    /// A neighbour has heard other acknowledgements than this node: what it was sent may have got lost, or is on its way.
+    pub(super) fn acknowledgements_differ(&mut self, now: Now, link: LinkId) {
+        let settles = self.config.announce_interval + self.pass_on_pause();
+        if self.pace.news.after(settles) <= now.instant
+            && let Some(state) = self.links.get_mut(link)
+        {
+            state.passed_on.clear();
+        }
+        self.pass_on_when_due(now);
+    }
+
+    /// Signs what is on disk, unless that is what was signed last. Says whether it did.
+    pub(super) fn sign_acknowledgement(&mut self, now: Now) -> bool {
+        let clock = self.complete().shortened(CLOCK_LEN_MAX);
+        let is_new = self
             .acknowledgements
             .get(&self.node)
-            .is_none_or(|last| last.clock != clock)
-        {
+            .is_none_or(|last| last.clock != clock);
+        if is_new {
             let time = self.acknowledgement_clock.tick(now.wall);
             let own = Acknowledgement::sign(self.config.owner, time, clock, &self.config.key);
             self.acknowledgements.insert(self.node, own);
+            self.pace.news = now.instant;
         }
+        is_new
     }
 
     /// Sends granted neighbours the acknowledgements that they have not had: those of `only`, or of all.
@@ -126,6 +208,7 @@ impl<S: Store> Engine<S> {
             self.fetcher.news(now);
         }
         self.acknowledgements.insert(node, acknowledgement);
+        self.pace.news = now.instant;
         true
     }
 

@@ -7,14 +7,16 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::announcement::Heard;
+use super::custody::Pace;
 use super::fetch::Fetcher;
 use super::link::Links;
+use super::oracle::{Answer, Oracle};
 use super::pull::Puller;
 use super::radio::{PayloadPolicy, Radios};
 use super::{Acknowledgement, Action, Event, LinkId, Message, Report};
 use crate::model::{
     CLOCK_LEN_MAX, Clock, Dot, HybridClock, Incarnation, Instant, KeyPair, Membership, NodeId, Now, OwnerId,
-    Sequence, WallTime, Writer,
+    Sequence, Sign, WallTime, Writer,
 };
 use crate::space::records::{self, OwnWriter, PeerRecord, Record};
 use crate::space::{SpaceError, View};
@@ -22,9 +24,9 @@ use crate::store::{ReadTransaction, Store, StoreError, WriteTransaction};
 
 /// What a node is told at its start.
 #[derive(Debug, Clone)]
-pub struct Config {
-    /// The device's key.
-    pub key: KeyPair,
+pub struct Config<K = KeyPair> {
+    /// The device's key. Its public half, in a replay.
+    pub key: K,
     /// Whose space.
     pub owner: OwnerId,
     /// The members that are known from outside the store: the grants that made this node one of them.
@@ -47,6 +49,22 @@ impl Config {
     pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(30);
     /// Long enough that a user sees what was deleted, and a backup of yesterday meets the tombstone itself.
     pub const TOMBSTONE_AGE_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
+}
+
+impl<K> Config<K> {
+    /// The same with another key.
+    pub fn with_key<L>(self, key: impl FnOnce(K) -> L) -> Config<L> {
+        Config {
+            key: key(self.key),
+            owner: self.owner,
+            membership: self.membership,
+            continues: self.continues,
+            quota_bytes: self.quota_bytes,
+            announce_interval: self.announce_interval,
+            tombstone_age_min: self.tombstone_age_min,
+            radio_payloads: self.radio_payloads,
+        }
+    }
 }
 
 /// What ends an engine: its store failed. Whatever was not committed is undone; open the store again.
@@ -82,7 +100,7 @@ const LAZY_FLUSH_AFTER: Duration = Duration::from_secs(5);
 /// take actions again. Then sleep, but not past [`poll_timeout`](Self::poll_timeout). `now` never goes backwards.
 /// After an error the engine is of no use any more.
 pub struct Engine<S: Store> {
-    pub(super) config: Config,
+    pub(super) config: Config<Oracle>,
     pub(super) node: NodeId,
     store: S,
     tx: Option<S::Write>,
@@ -108,6 +126,7 @@ pub struct Engine<S: Store> {
     /// The newest acknowledgement of each other node, to be passed on.
     pub(super) acknowledgements: BTreeMap<NodeId, Acknowledgement>,
     pub(super) acknowledgement_clock: HybridClock,
+    pub(super) pace: Pace,
     pub(super) refusals: BTreeMap<NodeId, String>,
     pub(super) links: Links,
     pub(super) puller: Puller,
@@ -139,15 +158,22 @@ pub(super) struct Changed {
 impl<S: Store> Engine<S> {
     /// Takes up where the store left off. `seed` makes everything that is random in this run.
     pub fn new(config: Config, store: S, seed: [u8; 32]) -> Result<Self> {
+        Self::begin(config.with_key(Oracle::Live), store, seed)
+    }
+
+    /// An engine that does again what another did, from a recording ([`record`](crate::record)): it knows no key, and
+    /// takes placeholders for payloads. Tell it what to [`expect`](Self::expect) before each event.
+    pub fn replay(config: Config<NodeId>, store: S, seed: [u8; 32]) -> Result<Self> {
+        Self::begin(config.with_key(Oracle::replayed), store, seed)
+    }
+
+    fn begin(config: Config<Oracle>, store: S, seed: [u8; 32]) -> Result<Self> {
         let read = store.read()?;
         let mut membership = records::membership(&read)?.unwrap_or_else(|| Membership::new(config.owner));
-        let mut changed = Changed::default();
-        for grant in config.membership.grants() {
-            changed.membership |= membership.add_grant(grant.clone()).unwrap_or(false);
-        }
-        for revocation in config.membership.revocations() {
-            changed.membership |= membership.add_revocation(revocation.clone()).unwrap_or(false);
-        }
+        let mut changed = Changed {
+            membership: membership.merge(&config.membership),
+            ..Changed::default()
+        };
         let own: OwnWriter = records::load(&read, Record::OwnWriter)?.unwrap_or_default();
         let held = records::load(&read, Record::Clock)?.unwrap_or_default();
         let collected = records::load(&read, Record::Collected)?.unwrap_or_default();
@@ -193,6 +219,7 @@ impl<S: Store> Engine<S> {
             announced: BTreeMap::new(),
             storage_free: None,
             acknowledgements: BTreeMap::new(),
+            pace: Pace::default(),
             acknowledgement_clock: HybridClock::default(),
             refusals: BTreeMap::new(),
             links: Links::default(),
@@ -207,6 +234,31 @@ impl<S: Store> Engine<S> {
             next_tombstones: Instant(0),
             config,
         })
+    }
+
+    /// Notes from now on what a replay cannot find out by itself.
+    pub fn note_answers(&mut self) {
+        self.config.key.note();
+    }
+
+    /// Notes nothing any more.
+    pub fn stop_noting(&mut self) {
+        self.config.key.stop_noting();
+    }
+
+    /// What was noted since the last call, after [`note_answers`](Self::note_answers).
+    pub fn noted_answers(&self) -> Vec<Answer> {
+        self.config.key.noted()
+    }
+
+    /// In a replay: what was noted while the next event was handled.
+    pub fn expect(&mut self, answers: Vec<Answer>) {
+        self.config.key.expect(answers);
+    }
+
+    /// In a replay: says whether the engine asked for exactly what it was told to expect.
+    pub fn has_met_expectations(&self) -> bool {
+        self.config.key.is_exhausted()
     }
 
     /// Takes in what happened.
@@ -316,6 +368,7 @@ impl<S: Store> Engine<S> {
                 .peers_since
                 .map(|since| since.after(LAZY_FLUSH_AFTER)),
             self.tombstones_timeout(),
+            self.pace.timeout(),
         ]
         .into_iter()
         .flatten()
@@ -327,6 +380,7 @@ impl<S: Store> Engine<S> {
         self.pull_when_due(now)?;
         self.fetch_when_due(now)?;
         self.collect_when_due(now)?;
+        self.acknowledge_when_due(now);
         self.speak_when_due(now)?;
         if self
             .changed
@@ -351,6 +405,11 @@ impl<S: Store> Engine<S> {
     /// What this node holds.
     pub fn clock(&self) -> &Clock {
         &self.held
+    }
+
+    /// Whether the payload of an entry that is held is not here in full.
+    pub fn lacks_payload(&self, dot: Dot) -> bool {
+        self.pending.contains(&dot)
     }
 
     /// The members of the space.

@@ -8,7 +8,7 @@ use super::{
     Action, Announced, Announcement, ErrorCode, Hello, Lane, LinkId, LinkProfile, Message, Report,
     StorageError, clock_digest, space_tag,
 };
-use crate::model::{Capabilities, Clock, Hash, HybridTime, Instant, Membership, NodeId, Now, codec};
+use crate::model::{Capabilities, Clock, Hash, HybridTime, Instant, Membership, NodeId, Now};
 use crate::store::Store;
 
 /// Most links at once.
@@ -130,7 +130,8 @@ impl<S: Store> Engine<S> {
         let message = match Message::decode(frame) {
             Ok(message) => message,
             Err(error) => {
-                self.close(link, peer, &error.to_string(), true);
+                let complaint = self.config.key.complaint(&error);
+                self.close(link, peer, &complaint, true);
                 return Ok(());
             }
         };
@@ -387,11 +388,7 @@ impl<S: Store> Engine<S> {
             self.send(link, &Message::Membership(self.membership.clone()));
         }
         if announced.acknowledgements != self.acknowledgements_digest() {
-            // One of them may have got lost on the way.
-            if let Some(state) = self.links.get_mut(link) {
-                state.passed_on.clear();
-            }
-            self.pass_on(None);
+            self.acknowledgements_differ(now, link);
         }
     }
 
@@ -421,12 +418,12 @@ impl<S: Store> Engine<S> {
             });
         }
         self.actions.push_back(Action::Announce(message));
-        self.pass_on(None);
+        self.pass_on_when_due(now);
         Ok(())
     }
 
     pub(super) fn membership_digest(&self) -> Hash {
-        Hash::of(&codec::encode(&self.membership))
+        self.membership.digest()
     }
 
     fn send_announcement(&mut self, now: Now, link: LinkId) -> Result<()> {

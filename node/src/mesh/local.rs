@@ -198,7 +198,7 @@ impl<S: Store> Engine<S> {
             Ok(entry) => entry,
             Err(error) => return Ok(Err(CommandError::Invalid(error.to_string()))),
         };
-        let Ok(manifest) = space::attach(&entry, attachment) else {
+        let Ok(manifest) = self.config.key.payloads().attach(&entry, attachment) else {
             return Ok(Err(CommandError::Invalid(
                 "the payload does not fit its description".into(),
             )));

@@ -28,6 +28,7 @@ mod json;
 mod link;
 mod local;
 mod message;
+mod oracle;
 mod pull;
 mod radio;
 mod request;
@@ -48,7 +49,9 @@ pub use message::{
     MessageError, REASON_LEN_MAX, StorageError, StorageRequest, StorageResponse, SyncRequest, carried_chunk,
     chunk_frame,
 };
+pub use oracle::Answer;
 #[doc(hidden)]
 pub use radio::radio_message;
-pub use radio::{Overheard, PayloadPolicy, radio_carried_chunk, radio_chunk};
+pub(crate) use radio::redact_radio_message;
+pub use radio::{Overheard, PayloadPolicy, radio_carried_chunk, radio_chunk, radio_message_name};
 pub use status::{HeardStatus, LinkStatus, PeerStatus, Status};

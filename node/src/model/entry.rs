@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::codec::{self, CodecError};
 use super::context::{CONTEXT_WRITERS_MAX, Context};
 use super::{
-    BadSignature, DocumentPath, Dot, ETag, Hash, HybridTime, KeyPair, OwnerId, Sequence, Signature, verify,
+    BadSignature, DocumentPath, Dot, ETag, Hash, HybridTime, OwnerId, Sequence, Sign, Signature, verify,
 };
 
 /// Most bytes of an encoded entry, without its payload.
@@ -154,7 +154,7 @@ impl Change {
 
 impl Entry {
     /// Signs a change with its writer's key. Fails when a bound is broken or the key is not the writer's.
-    pub fn sign(change: Change, writer: &KeyPair) -> Result<Self, EntryError> {
+    pub fn sign(change: Change, writer: &impl Sign) -> Result<Self, EntryError> {
         if writer.node_id() != change.dot.writer.node {
             return Err(BadSignature.into());
         }
@@ -253,7 +253,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Incarnation, Writer};
+    use crate::model::{Incarnation, KeyPair, Writer};
     use proptest::prelude::*;
 
     fn pair() -> KeyPair {

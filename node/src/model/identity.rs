@@ -4,6 +4,7 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
 use super::bytes32::fixed_bytes;
+use super::verified;
 
 fixed_bytes! {
     /// A device: its Ed25519 public key.
@@ -61,6 +62,25 @@ impl KeyPair {
     }
 }
 
+/// Who signs for a device: its key, or what stands in for it where the key is not known.
+pub trait Sign {
+    /// The device.
+    fn node_id(&self) -> NodeId;
+
+    /// As [`KeyPair::sign`].
+    fn sign(&self, context: &str, message: &[u8]) -> Signature;
+}
+
+impl Sign for KeyPair {
+    fn node_id(&self) -> NodeId {
+        self.node_id()
+    }
+
+    fn sign(&self, context: &str, message: &[u8]) -> Signature {
+        self.sign(context, message)
+    }
+}
+
 impl std::fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KeyPair({})", self.node_id().short())
@@ -74,10 +94,18 @@ pub fn verify(
     message: &[u8],
     signature: &Signature,
 ) -> Result<(), BadSignature> {
+    let signed = signed_bytes(context, message);
+    let recalled = verified::recall(public, &signed, signature);
+    if let Some((_, true)) = recalled {
+        return Ok(());
+    }
     let key = VerifyingKey::from_bytes(public).map_err(|_| BadSignature)?;
     let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-    key.verify_strict(&signed_bytes(context, message), &signature)
-        .map_err(|_| BadSignature)
+    key.verify_strict(&signed, &signature).map_err(|_| BadSignature)?;
+    if let Some((name, _)) = recalled {
+        verified::remember(name);
+    }
+    Ok(())
 }
 
 /// What is really signed: the context, a zero byte (no context holds one), the message.

@@ -1,13 +1,14 @@
 //! All grants and revocations of one space.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize, de::Error as _};
 
 use super::grant::{Capabilities, Grant, GrantError};
 use super::revocation::{Revocation, StatementId};
 use super::standing::{Standing, depths, lets_issue};
-use super::{NodeId, OwnerId, WallTime};
+use super::{Hash, NodeId, OwnerId, WallTime, codec};
 
 /// Most grants, and most revocations, of one space.
 pub const MEMBERS_MAX: usize = 1024;
@@ -21,12 +22,26 @@ pub const CHAIN_LEN_MAX: usize = 8;
 pub struct Membership {
     space: OwnerId,
     grants: BTreeMap<StatementId, Grant>,
+    by_subject: BTreeMap<NodeId, BTreeSet<StatementId>>,
     revocations: BTreeMap<StatementId, Revocation>,
     /// How many grants lead from the owner to each, itself included, by the shortest chain in which each lets the next
     /// be issued. Members may admit each other in a circle, and a device may read by a shorter chain than it admits by.
     depths: BTreeMap<StatementId, usize>,
     standing: Standing,
+    digest: KnownDigest,
 }
+
+/// The digest of the statements, once somebody asked for it: it follows from them.
+#[derive(Debug, Clone, Default)]
+struct KnownDigest(OnceLock<Hash>);
+
+impl PartialEq for KnownDigest {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for KnownDigest {}
 
 impl Membership {
     /// The membership of a new space: its owner's key alone.
@@ -34,10 +49,17 @@ impl Membership {
         Self {
             space,
             grants: BTreeMap::new(),
+            by_subject: BTreeMap::new(),
             revocations: BTreeMap::new(),
             depths: BTreeMap::new(),
             standing: Standing::default(),
+            digest: KnownDigest::default(),
         }
+    }
+
+    /// Stands for all statements: equal on nodes that know the same.
+    pub fn digest(&self) -> Hash {
+        *self.digest.0.get_or_init(|| Hash::of(&codec::encode(self)))
     }
 
     /// Whose space.
@@ -67,6 +89,21 @@ impl Membership {
         Ok(added)
     }
 
+    /// Takes in all that another membership of the space knows and that can stand here. Says whether there was anything new.
+    pub fn merge(&mut self, other: &Self) -> bool {
+        let mut grown = false;
+        for grant in other.grants() {
+            grown |= self.insert_grant(grant.clone()).unwrap_or(false);
+        }
+        for revocation in other.revocations() {
+            grown |= self.insert_revocation(revocation.clone()).unwrap_or(false);
+        }
+        if grown {
+            self.judge();
+        }
+        grown
+    }
+
     fn insert_grant(&mut self, grant: Grant) -> Result<bool, GrantError> {
         if grant.space != self.space {
             return Err(GrantError::OtherSpace);
@@ -85,6 +122,7 @@ impl Membership {
             return Err(GrantError::ChainTooLong);
         }
         let shortens = self.grants.values().any(|below| below.issuer == grant.subject.0);
+        self.by_subject.entry(grant.subject).or_default().insert(id);
         self.grants.insert(id, grant);
         if shortens {
             self.depths = depths(self.space, &self.grants);
@@ -122,7 +160,13 @@ impl Membership {
     }
 
     fn judge(&mut self) {
+        self.digest = KnownDigest::default();
         self.standing = Standing::judge(self.space, &self.grants, &self.depths, &self.revocations);
+    }
+
+    /// The names of all statements.
+    pub fn statements(&self) -> impl Iterator<Item = StatementId> + '_ {
+        self.grants.keys().chain(self.revocations.keys()).copied()
     }
 
     /// The grants and revocations that `subject` signed, itself or by an invite of its: what a revocation of it keeps
@@ -175,9 +219,7 @@ impl Membership {
 
     /// The devices that keep a copy at `wall`, ascending.
     pub fn holders(&self, wall: WallTime) -> Vec<NodeId> {
-        let mut holders: Vec<NodeId> = self.grants.values().map(|grant| grant.subject).collect();
-        holders.sort_unstable();
-        holders.dedup();
+        let mut holders: Vec<NodeId> = self.by_subject.keys().copied().collect();
         holders.retain(|node| {
             self.capabilities(*node, wall)
                 .is_some_and(|own| own.includes(Capabilities::HOLD))
@@ -190,6 +232,11 @@ impl Membership {
         let mut ordered: Vec<_> = self.grants.iter().collect();
         ordered.sort_by_key(|(id, _)| (self.depths.get(*id).copied(), **id));
         ordered.into_iter().map(|(_, grant)| grant).collect()
+    }
+
+    /// Whom the grants are for, ascending.
+    pub fn subjects(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.by_subject.keys().copied()
     }
 
     /// The grants that lead from the owner to `grant`, by the shortest way, the owner's end first and itself not
@@ -213,9 +260,8 @@ impl Membership {
     }
 
     fn grants_of(&self, subject: NodeId) -> impl Iterator<Item = (&StatementId, &Grant)> {
-        self.grants
-            .iter()
-            .filter(move |(_, grant)| grant.subject == subject)
+        let of_subject = self.by_subject.get(&subject).into_iter().flatten();
+        of_subject.filter_map(|id| self.grants.get_key_value(id))
     }
 
     /// The grants that let the issuer of `below` issue it, with their depths; none when that is the owner, who needs

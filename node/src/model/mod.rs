@@ -20,6 +20,7 @@ mod path;
 mod revocation;
 mod standing;
 mod time;
+mod verified;
 
 pub use bytes32::ParseIdError;
 pub use clock::{CLOCK_LEN_MAX, Causality, Clock, RANGES_MAX, WRITERS_MAX};
@@ -32,7 +33,7 @@ pub use entry::{
 pub use etag::ETag;
 pub use grant::{Capabilities, GRANT_LEN_MAX, GRANT_NAME_LEN_MAX, Grant, GrantError};
 pub use hash::Hash;
-pub use identity::{BadSignature, KeyPair, NodeId, OwnerId, Signature, verify};
+pub use identity::{BadSignature, KeyPair, NodeId, OwnerId, Sign, Signature, verify};
 pub use manifest::{CHUNK_LEN_MAX, ChunkRef, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest, ManifestError};
 pub use membership::{CHAIN_LEN_MAX, MEMBERS_MAX, Membership};
 pub use path::{
@@ -40,3 +41,4 @@ pub use path::{
 };
 pub use revocation::{KEPT_MAX, REVOCATION_LEN_MAX, Revocation, StatementId};
 pub use time::{HybridClock, HybridTime, Instant, Now, WallTime};
+pub use verified::remember_verified;

@@ -23,26 +23,49 @@ pub struct Applied {
 #[error("the bytes beside the entry are not what it names")]
 pub struct BadAttachment;
 
+/// What stands for the contents of small documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payloads {
+    /// They themselves.
+    Real,
+    /// In a replay, which knows no contents: as many zeros.
+    Placeholders,
+}
+
 /// Checks what travels beside an entry: the content itself when it is small, the manifest when it is large.
 pub fn attach(entry: &Entry, bytes: Option<&[u8]>) -> Result<Option<Manifest>, BadAttachment> {
-    let Some(content) = entry.content() else {
-        return bytes.is_none().then_some(None).ok_or(BadAttachment);
-    };
-    let fits = |hash: Hash| bytes.filter(|bytes| Hash::of(bytes) == hash).ok_or(BadAttachment);
-    match content.payload {
-        Payload::Inline => {
-            let bytes = fits(content.hash)?;
-            (bytes.len() as u64 == content.len)
-                .then_some(None)
-                .ok_or(BadAttachment)
+    Payloads::Real.attach(entry, bytes)
+}
+
+impl Payloads {
+    /// As [`attach`], which takes real contents alone.
+    pub fn attach(self, entry: &Entry, bytes: Option<&[u8]>) -> Result<Option<Manifest>, BadAttachment> {
+        let Some(content) = entry.content() else {
+            return bytes.is_none().then_some(None).ok_or(BadAttachment);
+        };
+        let fits = |hash: Hash| bytes.filter(|bytes| Hash::of(bytes) == hash).ok_or(BadAttachment);
+        match content.payload {
+            Payload::Inline => {
+                let bytes = match bytes {
+                    Some(bytes) if self.stand_in(bytes) => bytes,
+                    _ => fits(content.hash)?,
+                };
+                (bytes.len() as u64 == content.len)
+                    .then_some(None)
+                    .ok_or(BadAttachment)
+            }
+            Payload::Chunk => bytes.is_none().then_some(None).ok_or(BadAttachment),
+            Payload::Manifest(hash) => {
+                let manifest = Manifest::decode(fits(hash)?).map_err(|_| BadAttachment)?;
+                (manifest.total_len() == content.len)
+                    .then_some(Some(manifest))
+                    .ok_or(BadAttachment)
+            }
         }
-        Payload::Chunk => bytes.is_none().then_some(None).ok_or(BadAttachment),
-        Payload::Manifest(hash) => {
-            let manifest = Manifest::decode(fits(hash)?).map_err(|_| BadAttachment)?;
-            (manifest.total_len() == content.len)
-                .then_some(Some(manifest))
-                .ok_or(BadAttachment)
-        }
+    }
+
+    fn stand_in(self, bytes: &[u8]) -> bool {
+        self == Self::Placeholders && !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0)
     }
 }
 

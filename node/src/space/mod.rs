@@ -22,7 +22,9 @@ pub mod records;
 mod tests;
 mod view;
 
-pub use apply::{Applied, BadAttachment, apply, attach, collect_tombstone, mark_pending, remove_superseded};
+pub use apply::{
+    Applied, BadAttachment, Payloads, apply, attach, collect_tombstone, mark_pending, remove_superseded,
+};
 pub use chunk_refs::{ChunkRecord, chunk_record, mark_present, present_chunk};
 pub use document::{Document, Head, Stored};
 pub use folder::{Folder, FolderVersion};

@@ -29,9 +29,11 @@ use introductions::above;
 const STATUS_LEN: usize = MESSAGE_OVERHEAD + 5 + 8;
 /// Whoever was heard in this time is a neighbour.
 const NEIGHBOUR_US: u64 = 3_600_000_000;
-/// Unknown voices are asked who they are at most so often.
+/// Unknown voices are asked who they are at most so often; after each time that nobody new answered, only after twice the pause, up to
+/// the longest: others on the channel are unknown for ever.
 const WHO_PAUSE_US: u64 = 60_000_000;
-/// One introduces oneself to those who ask at most so often.
+const WHO_PAUSE_LONGEST_US: u64 = 3_600_000_000;
+/// One introduces oneself to those who ask at most so often, and that for each two neighbours.
 const INTRODUCE_PAUSE_US: u64 = 10_000_000;
 /// Objects that were sent are kept for late statuses.
 const LINGERING_MAX: usize = 4;
@@ -175,6 +177,8 @@ pub struct Station {
     introduce: Option<(Instant, bool)>,
     introduced: Option<Instant>,
     asked_who: Option<Instant>,
+    /// How long not to ask again: longer each time that nobody new answers.
+    who_pause_us: u64,
     /// Who is to be told which generation it has to exceed, and when.
     correct: Option<(Instant, PeerKey, u64)>,
     corrected: Option<Instant>,
@@ -245,6 +249,7 @@ impl Station {
             introduce: Some((Instant(0), true)),
             introduced: None,
             asked_who: None,
+            who_pause_us: WHO_PAUSE_US,
             correct: None,
             corrected: None,
             senders_changed: true,
@@ -414,10 +419,13 @@ impl Station {
 
     /// When to come back at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        // While a frame or a record is under way nothing is concluded: what was due meanwhile is looked at when that is done.
+        let is_held = self.in_flight.is_some() || self.awaits_record;
+        let listening = self.listening.as_ref().filter(|_| !is_held);
         let work = [
             self.next_turn,
             self.incoming.timeout(),
-            self.listening.as_ref().map(|listening| listening.until),
+            listening.map(|listening| listening.until),
         ];
         if self.up {
             work.into_iter().flatten().min()
@@ -447,13 +455,16 @@ impl Station {
                 Opened::Introduced { peer, new, again } if peer != self.node => {
                     self.heard(peer, received);
                     if new {
+                        self.who_pause_us = WHO_PAUSE_US;
                         self.outputs.push_back(StationOutput::Introduced(peer));
                         self.incoming.begins_anew(peer);
                         self.leave_out_counters();
                     }
+                    // Where many are heard, one of them asks often.
+                    let pause_us = INTRODUCE_PAUSE_US * (self.neighbours(now).len() as u64 / 2).max(1);
                     let pause = self
                         .introduced
-                        .map_or(0, |last| INTRODUCE_PAUSE_US.saturating_sub(now.us_since(last)));
+                        .map_or(0, |last| pause_us.saturating_sub(now.us_since(last)));
                     if again && self.introduce.is_none() {
                         let spread = self.neighbours(now).len() as u64 * self.spread_us();
                         let delay = pause.max(self.random_below(spread));
@@ -487,9 +498,12 @@ impl Station {
         self.counts.frames_foreign += 1;
         let may_ask = self
             .asked_who
-            .is_none_or(|last| now.us_since(last) >= WHO_PAUSE_US);
+            .is_none_or(|last| now.us_since(last) >= self.who_pause_us);
         if unknown && may_ask && self.introduce.is_none() {
-            self.asked_who = Some(now);
+            self.who_pause_us = match self.asked_who.replace(now) {
+                None => WHO_PAUSE_US,
+                Some(_) => (2 * self.who_pause_us).min(WHO_PAUSE_LONGEST_US),
+            };
             let delay = self.random_below(4 * self.spread_us());
             self.introduce = Some((now.after_us(delay), true));
             self.pump(now);

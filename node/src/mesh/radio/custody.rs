@@ -18,13 +18,17 @@ use super::message::{RadioMessage, Told};
 use super::speak::{SLOT_ACKNOWLEDGEMENTS, SLOT_ASK};
 use super::summary::{Digest, Runs};
 use crate::mesh::engine::{Engine, Result};
-use crate::mesh::{Acknowledgement, Lane, LinkId};
+use crate::mesh::{Acknowledgement, Lane, LinkId, RadioProfile};
 use crate::model::{Capabilities, Instant, NodeId, Now};
 use crate::store::Store;
 
 /// After a change one asks within this time; then after twice the pause, up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_secs(600);
 const PAUSE_LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// The share of a radio's airtime that questions and answers may take, in thousandths: of all those together who hear one another.
+const SHARE_PERMILLE: u64 = 20;
+/// So many full frames of it may be saved up.
+const SAVED_FRAMES: u64 = 8;
 /// Most nodes in one question.
 pub(super) const ASKED_MAX: usize = 16;
 /// Most acknowledgements in one message.
@@ -45,6 +49,10 @@ pub(super) struct Custody {
     wanted: BTreeSet<NodeId>,
     /// Somebody asked for these: when to tell them.
     tell: BTreeMap<NodeId, Instant>,
+    /// Airtime that may be used, in microseconds, when that was reckoned, and from when on there is enough.
+    saved_us: u64,
+    reckoned: Instant,
+    enough_from: Instant,
 }
 
 fn part(span: Duration, rng: &mut ChaCha8Rng) -> Duration {
@@ -60,7 +68,30 @@ impl Custody {
             asked: BTreeMap::new(),
             wanted: BTreeSet::new(),
             tell: BTreeMap::new(),
+            saved_us: u64::MAX,
+            reckoned: now,
+            enough_from: now,
         }
+    }
+
+    /// Takes the airtime of a full frame, if there is as much; else it is known from when on.
+    fn take(&mut self, now: Instant, profile: &RadioProfile, neighbours: usize) -> bool {
+        let price_us = profile.frame_airtime_us;
+        let share = u64::from(profile.share_permille) * SHARE_PERMILLE;
+        let sharers = neighbours as u64 + 1;
+        let earned_us = now.0.saturating_sub(self.reckoned.0) / 1000 * share / sharers / 1000;
+        self.reckoned = now;
+        self.saved_us = self
+            .saved_us
+            .saturating_add(earned_us)
+            .min(price_us * SAVED_FRAMES);
+        if self.saved_us < price_us {
+            let wait_us = (price_us - self.saved_us) * 1_000_000 / share.max(1) * sharers;
+            self.enough_from = now.after(Duration::from_micros(wait_us + 1000));
+            return false;
+        }
+        self.saved_us -= price_us;
+        true
     }
 
     /// Something changed that others have to acknowledge.
@@ -71,7 +102,8 @@ impl Custody {
     }
 
     pub(super) fn timeout(&self) -> Instant {
-        self.tell.values().copied().fold(self.ask, Instant::min)
+        let first = self.tell.values().copied().fold(self.ask, Instant::min);
+        first.max(self.enough_from)
     }
 }
 
@@ -138,6 +170,10 @@ impl<S: Store> Engine<S> {
         if nodes.is_empty() {
             return false;
         }
+        if !custody.take(now.instant, &here.profile, here.neighbours.len()) {
+            custody.ask = custody.enough_from;
+            return false;
+        }
         for node in &nodes {
             custody.asked.insert(*node, now.instant);
         }
@@ -195,7 +231,14 @@ impl<S: Store> Engine<S> {
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return false;
         };
-        if here.custody.tell.values().all(|at| *at > now.instant) {
+        let is_due = here.custody.tell.values().any(|at| *at <= now.instant);
+        if !is_due || now.instant < here.custody.enough_from {
+            return false;
+        }
+        if !here
+            .custody
+            .take(now.instant, &here.profile, here.neighbours.len())
+        {
             return false;
         }
         let room = here.profile.frame_len_max;

@@ -20,28 +20,33 @@
 //!     chunk                            length, hash
 //!     manifest                         length, hash, length of the manifest, manifest
 //! ```
+//! Bit 5 of the flags stands in recordings alone, which hold no contents: of an inline document, length and hash follow.
+//! See [`super::redact`].
+//!
 //! The space is that of the key that the frame was sealed with. What comes out is the signed form bit by bit, or its signature is wrong.
 
-use super::squeeze::{squeeze, unsqueeze};
+use super::squeeze::{plainly, squeeze, unsqueeze};
 use super::wire::{Damaged, Reader, Result, put_number, put_signed};
 use crate::mesh::CarriedEntry;
 use crate::model::{
     Category, Change, Content, Context, DocumentPath, Dot, Entry, Hash, HybridTime, Incarnation, Manifest,
     NodeId, Operation, OwnerId, Payload, Sequence, Signature, Writer,
 };
+use crate::space::Payloads;
 
 /// Most bytes of a batch, unpacked.
-const BATCH_LEN_MAX: usize = 2 * 1024 * 1024;
+pub(super) const BATCH_LEN_MAX: usize = 2 * 1024 * 1024;
 /// Most entries in a batch.
 const ENTRIES_MAX: usize = 4096;
 
 const DELETE: u8 = 0;
-const INLINE: u8 = 1;
+pub(super) const INLINE: u8 = 1;
 const CHUNK: u8 = 2;
 const MANIFEST: u8 = 3;
 const HAS_CONTEXT: u8 = 4;
 const HAS_COUNTER: u8 = 8;
 const OWN_TYPE: u8 = 16;
+pub(super) const HASHED: u8 = 32;
 
 /// Content types that take one byte. Part of the format: only ever longer.
 const TYPES: [&str; 24] = [
@@ -87,7 +92,7 @@ pub(super) struct Packed {
 }
 
 #[derive(Default)]
-struct Writers(Vec<Writer>);
+pub(super) struct Writers(Vec<Writer>);
 
 impl Writers {
     fn index(&mut self, writer: Writer) -> u64 {
@@ -113,7 +118,7 @@ impl Writers {
         out
     }
 
-    fn decode(
+    pub(super) fn decode(
         reader: &mut Reader<'_>,
         sender: NodeId,
         resolve: &dyn Fn(NodeRef) -> Option<NodeId>,
@@ -165,10 +170,12 @@ fn lengthen_path(short: &[u8]) -> Result<DocumentPath> {
 
 /// What the next entry is told by the one before.
 #[derive(Default)]
-struct Before {
+pub(super) struct Before {
     path: Vec<u8>,
     time_ms: Option<u64>,
     sequences: Vec<u64>,
+    /// Bytes of placeholders.
+    placeholders_len: usize,
 }
 
 impl Before {
@@ -182,7 +189,7 @@ impl Before {
 }
 
 /// Encodes entries for a frame of `sender`.
-pub(super) fn encode(entries: &[Packed], sender: NodeId) -> Vec<u8> {
+pub(super) fn encode(entries: &[Packed], sender: NodeId, payloads: Payloads) -> Vec<u8> {
     let mut writers = Writers::default();
     for packed in entries {
         let change = packed.entry.change();
@@ -194,18 +201,27 @@ pub(super) fn encode(entries: &[Packed], sender: NodeId) -> Vec<u8> {
     let mut plain = writers.encode(sender);
     let mut before = Before::default();
     for packed in entries {
-        put_entry(&mut plain, &mut writers, &mut before, packed);
+        put_entry(&mut plain, &mut writers, &mut before, packed, payloads);
     }
     let mut out = Vec::new();
     put_number(&mut out, entries.len() as u64);
     for packed in entries {
         out.extend(packed.entry.signature().0);
     }
-    out.extend(squeeze(&plain));
+    out.extend(match payloads {
+        Payloads::Real => squeeze(&plain),
+        Payloads::Placeholders => plainly(&plain),
+    });
     out
 }
 
-fn put_entry(out: &mut Vec<u8>, writers: &mut Writers, before: &mut Before, packed: &Packed) {
+fn put_entry(
+    out: &mut Vec<u8>,
+    writers: &mut Writers,
+    before: &mut Before,
+    packed: &Packed,
+    payloads: Payloads,
+) {
     let change = packed.entry.change();
     let content = packed.entry.content();
     let known_type = content.and_then(|content| TYPES.iter().position(|name| *name == content.content_type));
@@ -224,6 +240,11 @@ fn put_entry(out: &mut Vec<u8>, writers: &mut Writers, before: &mut Before, pack
     }
     if content.is_some() && known_type.is_none() {
         flags |= OWN_TYPE;
+    }
+    let is_hashed = payloads == Payloads::Placeholders
+        && content.is_some_and(|content| content.payload == Payload::Inline && content.len > 0);
+    if is_hashed {
+        flags |= HASHED;
     }
     out.push(flags);
     let writer = writers.index(change.dot.writer);
@@ -267,6 +288,7 @@ fn put_entry(out: &mut Vec<u8>, writers: &mut Writers, before: &mut Before, pack
     put_number(out, content.len);
     let attachment = packed.attachment.as_deref().unwrap_or_default();
     match content.payload {
+        Payload::Inline if is_hashed => out.extend(content.hash.0),
         Payload::Inline => out.extend(attachment),
         Payload::Chunk => out.extend(content.hash.0),
         Payload::Manifest(_) => {
@@ -282,24 +304,18 @@ pub(super) fn decode(
     bytes: &[u8],
     sender: NodeId,
     space: OwnerId,
+    payloads: Payloads,
     resolve: &dyn Fn(NodeRef) -> Option<NodeId>,
 ) -> Result<Vec<CarriedEntry>> {
-    let mut reader = Reader::new(bytes);
-    let count = reader.count(64)?;
-    if count == 0 || count > ENTRIES_MAX {
-        return Err(Damaged);
-    }
-    let mut signatures = Vec::with_capacity(count);
-    for _ in 0..count {
-        signatures.push(Signature(reader.array()?));
-    }
-    let plain = unsqueeze(reader.rest(), BATCH_LEN_MAX)?;
+    let (signatures, squeezed) = read_signatures(bytes)?;
+    let plain = unsqueeze(squeezed, plain_len_max(payloads))?;
     let mut reader = Reader::new(&plain);
     let writers = Writers::decode(&mut reader, sender, resolve)?;
     let mut before = Before::default();
-    let mut entries = Vec::with_capacity(count);
+    let mut entries = Vec::with_capacity(signatures.len());
     for signature in signatures {
-        if let Some((change, attachment)) = read_entry(&mut reader, &writers, &mut before, space)? {
+        let read = read_entry(&mut reader, &writers, &mut before, space, payloads)?;
+        if let Some((change, attachment)) = read {
             entries.push(CarriedEntry {
                 entry: Entry::encode_parts(change, signature),
                 attachment,
@@ -310,18 +326,41 @@ pub(super) fn decode(
     Ok(entries)
 }
 
+/// Most bytes of a batch, unpacked: a hash may be longer than what it stands for.
+pub(super) const fn plain_len_max(payloads: Payloads) -> usize {
+    match payloads {
+        Payloads::Real => BATCH_LEN_MAX,
+        Payloads::Placeholders => BATCH_LEN_MAX + ENTRIES_MAX * Hash::LEN,
+    }
+}
+
+/// The signatures, and what stands behind them.
+pub(super) fn read_signatures(bytes: &[u8]) -> Result<(Vec<Signature>, &[u8])> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.count(64)?;
+    if count == 0 || count > ENTRIES_MAX {
+        return Err(Damaged);
+    }
+    let mut signatures = Vec::with_capacity(count);
+    for _ in 0..count {
+        signatures.push(Signature(reader.array()?));
+    }
+    Ok((signatures, reader.rest()))
+}
+
 fn writer_at(writers: &[Option<Writer>], at: u64) -> Result<Option<Writer>> {
     let at = usize::try_from(at).map_err(|_| Damaged)?;
     writers.get(at).copied().ok_or(Damaged)
 }
 
-type Read = Option<(Change, Option<Vec<u8>>)>;
+pub(super) type Read = Option<(Change, Option<Vec<u8>>)>;
 
-fn read_entry(
+pub(super) fn read_entry(
     reader: &mut Reader<'_>,
     writers: &[Option<Writer>],
     before: &mut Before,
     space: OwnerId,
+    payloads: Payloads,
 ) -> Result<Read> {
     let flags = reader.byte()?;
     let index = if writers.len() > 1 { reader.number()? } else { 0 };
@@ -363,7 +402,13 @@ fn read_entry(
             }
         }
     }
-    let (operation, attachment) = read_operation(reader, flags)?;
+    // A batch that was heard has none; it means nothing there, as all flags that are not known.
+    let flags = if payloads == Payloads::Real {
+        flags & !HASHED
+    } else {
+        flags
+    };
+    let (operation, attachment) = read_operation(reader, before, flags)?;
     let Some(writer) = writer.filter(|_| known) else {
         return Ok(None);
     };
@@ -378,7 +423,11 @@ fn read_entry(
     Ok(Some((change, attachment)))
 }
 
-fn read_operation(reader: &mut Reader<'_>, flags: u8) -> Result<(Operation, Option<Vec<u8>>)> {
+fn read_operation(
+    reader: &mut Reader<'_>,
+    before: &mut Before,
+    flags: u8,
+) -> Result<(Operation, Option<Vec<u8>>)> {
     if flags & 3 == DELETE {
         return Ok((Operation::Delete, None));
     }
@@ -390,6 +439,14 @@ fn read_operation(reader: &mut Reader<'_>, flags: u8) -> Result<(Operation, Opti
     };
     let len = reader.number()?;
     let (hash, payload, attachment) = match flags & 3 {
+        INLINE if flags & HASHED != 0 => {
+            let len = usize::try_from(len).map_err(|_| Damaged)?;
+            before.placeholders_len = before.placeholders_len.saturating_add(len);
+            if before.placeholders_len > BATCH_LEN_MAX {
+                return Err(Damaged);
+            }
+            (Hash(reader.array()?), Payload::Inline, Some(vec![0; len]))
+        }
         INLINE => {
             let content = reader.bytes(usize::try_from(len).map_err(|_| Damaged)?)?;
             (Hash::of(content), Payload::Inline, Some(content.to_vec()))
@@ -470,7 +527,7 @@ mod tests {
 
     fn unpack(bytes: &[u8], sender: u8) -> Result<Vec<CarriedEntry>> {
         let members: Vec<NodeId> = (1..5).map(|number| key(number).node_id()).collect();
-        decode(bytes, key(sender).node_id(), SPACE, &|wanted| {
+        decode(bytes, key(sender).node_id(), SPACE, Payloads::Real, &|wanted| {
             members
                 .iter()
                 .find(|member| node_ref(**member) == wanted)
@@ -509,7 +566,7 @@ mod tests {
             first,
         ];
         for sender in [1, 2, 3] {
-            let bytes = encode(&batch, key(sender).node_id());
+            let bytes = encode(&batch, key(sender).node_id(), Payloads::Real);
             let back = unpack(&bytes, sender).unwrap();
             assert_eq!(back, carried(&batch));
             for carried in back {
@@ -517,7 +574,7 @@ mod tests {
             }
         }
         // Another sender than the one who encoded: the writer is another, and no signature fits.
-        let bytes = encode(&batch[..1], key(1).node_id());
+        let bytes = encode(&batch[..1], key(1).node_id(), Payloads::Real);
         let back = unpack(&bytes, 4).unwrap();
         assert!(Entry::decode(&back[0].entry).is_err());
     }
@@ -538,7 +595,7 @@ mod tests {
             Some(("application/octet-stream", bytes)),
             &[],
         );
-        let len = encode(&[one], key(1).node_id()).len();
+        let len = encode(&[one], key(1).node_id(), Payloads::Real).len();
         // 192 bytes of a RYLR less 12 of the frame, and the message's kind.
         assert!(len < 192 - 12, "{len}");
     }
@@ -568,7 +625,7 @@ mod tests {
                 entry: Entry::sign(change, &key(1)).unwrap(),
                 attachment,
             }];
-            let bytes = encode(&packed, key(1).node_id());
+            let bytes = encode(&packed, key(1).node_id(), Payloads::Real);
             assert_eq!(unpack(&bytes, 1), Ok(carried(&packed)));
         }
     }
@@ -577,7 +634,7 @@ mod tests {
     fn entries_of_unknown_writers_are_left_out() {
         let known = packed(1, 1, "/public/a/b", None, &[]);
         let unknown = packed(9, 1, "/public/a/c", None, &[]);
-        let bytes = encode(&[known.clone(), unknown], key(1).node_id());
+        let bytes = encode(&[known.clone(), unknown], key(1).node_id(), Payloads::Real);
         assert_eq!(unpack(&bytes, 1), Ok(carried(&[known])));
     }
 
@@ -596,7 +653,7 @@ mod tests {
                     packed(*number, *sequence, path, content, &[])
                 })
                 .collect();
-            let bytes = encode(&batch, key(2).node_id());
+            let bytes = encode(&batch, key(2).node_id(), Payloads::Real);
             prop_assert_eq!(unpack(&bytes, 2), Ok(carried(&batch)));
         }
 

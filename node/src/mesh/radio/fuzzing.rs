@@ -4,6 +4,7 @@ use super::entries::{self, node_ref};
 use super::message::RadioMessage;
 use super::squeeze::{squeeze, squeeze_as, unsqueeze};
 use crate::model::{Entry, KeyPair};
+use crate::space::Payloads;
 
 /// Longest bytes that are squeezed in one form.
 const PLAIN_LEN_MAX: usize = 16 * 1024;
@@ -38,7 +39,7 @@ fn batch(bytes: &[u8]) -> bool {
     let key = KeyPair::from_seed(&[1; 32]);
     let (sender, space) = (key.node_id(), key.owner_id());
     let resolve = |wanted| (node_ref(sender) == wanted).then_some(sender);
-    let Ok(carried) = entries::decode(bytes, sender, space, &resolve) else {
+    let Ok(carried) = entries::decode(bytes, sender, space, Payloads::Real, &resolve) else {
         return false;
     };
     for carried in &carried {

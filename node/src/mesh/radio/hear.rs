@@ -243,18 +243,17 @@ impl<S: Store> Engine<S> {
         if node_ref(sender) == wanted {
             return Some(sender);
         }
-        let mut found = self
-            .membership
-            .grants()
-            .into_iter()
-            .map(|grant| grant.subject)
-            .filter(|subject| node_ref(*subject) == wanted);
-        found.next()
+        self.membership
+            .subjects()
+            .find(|subject| node_ref(*subject) == wanted)
     }
 
     fn radio_entries(&mut self, now: Now, radio: LinkId, from: NodeId, bytes: &[u8]) -> Result<()> {
         let owner = self.config.owner;
-        let decoded = entries::decode(bytes, from, owner, &|wanted| self.member_called(from, wanted));
+        let payloads = self.config.key.payloads();
+        let decoded = entries::decode(bytes, from, owner, payloads, &|wanted| {
+            self.member_called(from, wanted)
+        });
         let Ok(carried) = decoded else {
             self.refuse(from, "it sent damaged entries by radio".into());
             return Ok(());

@@ -357,6 +357,20 @@ impl RadioMessage {
     }
 }
 
+/// What kind of message by radio this is, in a word or two.
+pub fn radio_message_name(message: &[u8]) -> &'static str {
+    match message.first() {
+        Some(&BEACON) => "beacon",
+        Some(&ENTRIES | &ENTRIES_AND_SUMMARY) => "entries",
+        Some(&SUMMARY) => "summary",
+        Some(&WANT) => "want",
+        Some(&CHUNK) => "chunk",
+        Some(&STATEMENT_LIST) => "statement list",
+        Some(&STATEMENTS) => "statements",
+        _ => "unreadable message",
+    }
+}
+
 /// A chunk as it goes by radio.
 pub fn radio_chunk(bytes: &[u8]) -> Vec<u8> {
     RadioMessage::Chunk(bytes.to_vec()).encode()

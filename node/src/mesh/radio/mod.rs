@@ -32,6 +32,7 @@ mod neighbours;
 mod overheard;
 mod policy;
 mod price;
+mod redact;
 mod speak;
 mod squeeze;
 mod summary;
@@ -42,6 +43,7 @@ pub(super) use neighbours::Radios;
 
 #[doc(hidden)]
 pub use fuzzing::radio_message;
-pub use message::{radio_carried_chunk, radio_chunk};
+pub use message::{radio_carried_chunk, radio_chunk, radio_message_name};
 pub use overheard::Overheard;
 pub use policy::PayloadPolicy;
+pub(crate) use redact::redact as redact_radio_message;

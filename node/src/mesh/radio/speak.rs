@@ -249,27 +249,20 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn statement_refs(&self) -> Vec<StatementRef> {
-        let grants = self
-            .membership
-            .grants()
-            .into_iter()
-            .map(|grant| grant.id().short());
-        let revocations = self
-            .membership
-            .revocations()
-            .map(|revocation| revocation.id().short());
-        grants.chain(revocations).collect()
+        self.membership
+            .statements()
+            .map(|statement| statement.short())
+            .collect()
     }
 
     fn list_when_due(&mut self, now: Now, radio: LinkId) {
-        let list = self.statement_refs();
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return;
         };
         if here.list.is_some_and(|at| at <= now.instant) {
             here.list = None;
             here.listed = Some(now.instant);
-            let message = RadioMessage::StatementList(list).encode();
+            let message = RadioMessage::StatementList(self.statement_refs()).encode();
             self.broadcast(radio, SLOT_LIST, Lane::Control, message);
         }
     }
@@ -536,12 +529,13 @@ impl<S: Store> Engine<S> {
             });
             sent.push((lack.missing.dot, lack.by));
         }
-        let mut bytes = entries::encode(&chosen, self.node);
+        let payloads = self.config.key.payloads();
+        let mut bytes = entries::encode(&chosen, self.node, payloads);
         // Two frames that get lost apart are better than two that must come both.
-        while chosen.len() > 1 && bytes.len() < 2 * single && bytes.len() >= single {
+        while chosen.len() > 1 && (single..2 * single).contains(&self.config.key.length(bytes.len())) {
             chosen.pop();
             sent.pop();
-            bytes = entries::encode(&chosen, self.node);
+            bytes = entries::encode(&chosen, self.node, payloads);
         }
         let last = sent.len() == all;
         let summary = if last {

@@ -80,6 +80,11 @@ pub(super) fn squeeze(bytes: &[u8]) -> Vec<u8> {
         .unwrap_or_default()
 }
 
+/// `bytes` in the form that is not compressed.
+pub(super) fn plainly(bytes: &[u8]) -> Vec<u8> {
+    [&[PLAIN], bytes].concat()
+}
+
 /// What [`squeeze`] was given, if that was at most `len_max` bytes.
 pub(super) fn unsqueeze(squeezed: &[u8], len_max: usize) -> Result<Vec<u8>> {
     let (form, body) = squeezed.split_first().ok_or(Damaged)?;

@@ -18,6 +18,11 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
+    /// Bytes that are left.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

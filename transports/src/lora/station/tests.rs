@@ -184,6 +184,9 @@ impl Air {
                 if self.stations[at].poll_timeout().is_some_and(|own| own <= now) {
                     self.stations[at].handle_timeout(now);
                     self.outputs(at);
+                    // Or its host would do nothing else.
+                    let again = self.stations[at].poll_timeout();
+                    assert!(again.is_none_or(|again| again > now), "due again at once");
                 }
             }
             if let Some(at) = self.on_air.iter().position(|frame| frame.end <= due) {
@@ -335,6 +338,26 @@ fn an_urgent_message_goes_between_two_fragments() {
     assert_eq!(air.got[1], [message(2, Lane::Entries, 50).bytes]);
     air.run(600_000_000);
     assert_eq!(air.got[1].len(), 2);
+}
+
+#[test]
+fn while_a_frame_is_out_the_end_of_listening_is_not_due() {
+    let mut air = Air::new(2, open_band(), 0, 5);
+    air.send(0, message(1, Lane::Bulk, 600));
+    while air.stations[0].listening.is_none() || air.stations[0].in_flight.is_some() {
+        air.run(10_000);
+    }
+    // An introduction goes out meanwhile, and the modem takes its time.
+    let listening = air.stations[0].listening.as_ref().expect("it listens").until;
+    air.stations[0].introduce = Some((Instant(air.now), false));
+    let free = air.stations[0].hold_until.max(Instant(air.now));
+    air.stations[0].handle_timeout(free);
+    assert!(air.stations[0].in_flight.is_some());
+    air.stations[0].handle_timeout(listening);
+    let due = air.stations[0].poll_timeout();
+    assert!(due.is_none_or(|due| due > listening), "{due:?}");
+    air.stations[0].sent(listening, true);
+    assert!(air.stations[0].poll_timeout().is_some(), "it goes on");
 }
 
 #[test]
