@@ -25,7 +25,7 @@ const LIMIT_S: u64 = 24 * 3600;
 struct Row {
     name: &'static str,
     /// Each receiver is another node.
-    receivers: u8,
+    receivers: usize,
     loss_permille: u64,
     payload: Vec<u8>,
     reticulum: Option<u64>,
@@ -67,7 +67,7 @@ fn main() {
 }
 
 /// A row's name, how many receive, what is lost, what changes.
-type Plan = (&'static str, u8, u64, Change, Option<u64>);
+type Plan = (&'static str, usize, u64, Change, Option<u64>);
 
 /// What happens between two measurements.
 enum Change {

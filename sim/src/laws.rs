@@ -15,6 +15,78 @@ use crate::{Node, World};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken(pub String);
 
+/// What must hold in every run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Law {
+    /// All nodes of a space end with byte-equal state, and every payload is there.
+    Convergence,
+    /// No acknowledged write is lost.
+    NothingLost,
+    /// What a user was told is deleted does not come back.
+    StaysDeleted,
+    /// No dot names two changes.
+    DotsUnique,
+    /// Nothing is held that its writer did not sign.
+    Signed,
+    /// No private byte reaches a node of another space, and none is readable on air.
+    Private,
+    /// No radio is on air for longer than the law allows.
+    DutyCycle,
+    /// Nothing grows beyond its bound.
+    Bounded,
+    /// The run itself ends well: no engine fails or panics.
+    Runs,
+    /// What the scenario expects.
+    Expected,
+}
+
+impl Law {
+    /// Its name in results.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Convergence => "convergence",
+            Self::NothingLost => "nothing-lost",
+            Self::StaysDeleted => "stays-deleted",
+            Self::DotsUnique => "dots-unique",
+            Self::Signed => "signed",
+            Self::Private => "private",
+            Self::DutyCycle => "duty-cycle",
+            Self::Bounded => "bounded",
+            Self::Runs => "runs",
+            Self::Expected => "expected",
+        }
+    }
+}
+
+impl std::fmt::Display for Law {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which law was broken, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// The law.
+    pub law: Law,
+    /// Who broke it, and with what.
+    pub what: String,
+}
+
+impl Breach {
+    /// A law's breach, if it is broken.
+    pub(crate) fn of(law: Law, result: Result<(), Broken>) -> Option<Self> {
+        result.err().map(|Broken(what)| Self { law, what })
+    }
+}
+
+impl std::fmt::Display for Breach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.law, self.what)
+    }
+}
+
 /// Live entries on a disk, by dot.
 pub(crate) fn live(store: &MemoryStore) -> BTreeMap<Dot, Entry> {
     let mut live = BTreeMap::new();
@@ -38,12 +110,16 @@ pub(crate) fn document(store: &MemoryStore, path: &DocumentPath) -> Document {
 }
 
 /// The newest entry for `path` that this node made itself.
-pub(crate) fn last_own_entry(node: &Node, path: &DocumentPath) -> Option<Acknowledged> {
-    node.live()
-        .into_values()
-        .filter(|entry| entry.change().path == *path && entry.dot().writer.node == node.key.node_id())
-        .max_by_key(|entry| entry.change().time)
-        .map(|entry| Acknowledged { entry })
+pub(crate) fn last_own_entry(node: &Node, path: &DocumentPath) -> Option<Entry> {
+    let read = node.store.read().ok()?;
+    let view = View(&read);
+    let document = view.document(path).ok()?;
+    let own = document
+        .heads()
+        .iter()
+        .filter(|head| head.dot.writer.node == node.key.node_id());
+    let newest = own.max_by_key(|head| head.time)?;
+    view.entry(newest.dot).ok().flatten()
 }
 
 /// The chunks that live entries on a disk list.
@@ -88,6 +164,16 @@ pub(crate) fn copy(store: &MemoryStore) -> Result<MemoryStore, StoreError> {
 /// What two converged nodes have in common, byte for byte.
 fn state(node: &Node) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
     let mut rows = Vec::new();
+    each_row(node, &mut |table, key, value| {
+        rows.push((table, key.to_vec(), value.to_vec()))
+    });
+    rows
+}
+
+/// Receives the table, key and value of a row.
+type VisitRow<'a> = dyn FnMut(Table, &[u8], &[u8]) + 'a;
+
+fn each_row(node: &Node, visit: &mut VisitRow<'_>) {
     if let Ok(read) = node.store.read() {
         for table in [
             Table::Entries,
@@ -98,69 +184,69 @@ fn state(node: &Node) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
             Table::Chunks,
         ] {
             let _ = read.scan(table, &[], &mut |key, value| {
-                rows.push((table, key.to_vec(), value.to_vec()));
+                visit(table, key, value);
                 ControlFlow::Continue(())
             });
         }
-        rows.push((
-            Table::Meta,
-            b"clock".to_vec(),
-            format!("{:?}", clock(node)).into_bytes(),
-        ));
+        visit(Table::Meta, b"clock", format!("{:?}", clock(node)).as_bytes());
     }
-    rows
 }
 
-/// Convergence (invariant 2): all nodes hold byte-equal state, and every payload is there and whole.
-pub fn converged(world: &World) -> Result<(), Broken> {
-    let Some((first, others)) = world.nodes.split_first() else {
-        return Ok(());
-    };
-    let expected = state(first);
-    for (index, node) in others.iter().enumerate() {
-        let found = state(node);
-        if let Some(differs) = expected
-            .iter()
-            .find(|row| !found.contains(row))
-            .map(|row| ("node 0 alone", row))
-            .or_else(|| {
-                found
-                    .iter()
-                    .find(|row| !expected.contains(row))
-                    .map(|row| ("only there", row))
-            })
-        {
-            let (table, key, value) = differs.1;
-            let other = found
-                .iter()
-                .find(|row| row.0 == *table && row.1 == *key)
-                .map(|row| &row.2);
-            let entry = Entry::decode_trusted(value).map(|entry| {
-                format!(
-                    "{} of {} ({:?})",
-                    entry.dot(),
-                    entry.change().path.as_str(),
-                    entry.content().map(|_| "PUT")
-                )
-            });
-            return Err(Broken(format!(
-                "node {} differs from node 0 ({}): {table:?} {} {:?}, not {other:?}",
-                index + 1,
-                differs.0,
-                entry.unwrap_or_else(|_| String::from_utf8_lossy(key).into_owned()),
-                value,
-            )));
+/// Stands for [`state`].
+fn state_hash(node: &Node) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    each_row(node, &mut |table, key, value| {
+        let lens = [table as u64, key.len() as u64, value.len() as u64];
+        for len in lens {
+            hasher.update(&len.to_le_bytes());
         }
+        hasher.update(key);
+        hasher.update(value);
+    });
+    hasher.finalize()
+}
+
+/// How a node's state differs from another's, in words.
+fn difference(expected: &Node, found: &Node) -> String {
+    let (expected, found) = (state(expected), state(found));
+    let only = |of: &[(Table, Vec<u8>, Vec<u8>)], than: &[(Table, Vec<u8>, Vec<u8>)]| {
+        let than: BTreeSet<_> = than.iter().cloned().collect();
+        of.iter().find(|row| !than.contains(*row)).cloned()
+    };
+    let (where_, (table, key, value)) = match (only(&expected, &found), only(&found, &expected)) {
+        (Some(row), _) => ("lacks", row),
+        (None, Some(row)) => ("has in excess", row),
+        (None, None) => return "differs in the order of its rows".into(),
+    };
+    match Entry::decode_trusted(&value) {
+        Ok(entry) => format!("{where_} {} of {}", entry.dot(), entry.change().path.as_str()),
+        Err(_) => format!(
+            "{where_} in {table:?} the row {:?}: {value:?}",
+            String::from_utf8_lossy(&key)
+        ),
     }
+}
+
+/// Convergence (invariant 2): all nodes of a space hold byte-equal state, and every payload is there and whole.
+pub fn converged(world: &World) -> Result<(), Broken> {
+    let mut first: BTreeMap<usize, (usize, blake3::Hash)> = BTreeMap::new();
     for (index, node) in world.nodes.iter().enumerate() {
+        if world.is_left_out(index) {
+            continue;
+        }
+        let hash = state_hash(node);
+        let (model, expected) = *first.entry(node.space).or_insert((index, hash));
+        if hash != expected {
+            let difference = difference(&world.nodes[model], node);
+            return Err(Broken(format!("node {index}, beside node {model}: {difference}")));
+        }
         let Ok(read) = node.store.read() else {
             return Err(Broken("a store cannot be read".into()));
         };
         let mut lacking = listed_chunks(node);
-        lacking.retain(|hash| node.chunks.get(hash).is_none_or(|bytes| Hash::of(bytes) != *hash));
+        lacking.retain(|hash| node.chunk(hash).is_none());
         // A payload may have been on one disk alone, and that disk replaced by an older copy.
-        let gone =
-            |hash: &Hash| world.restored && world.nodes.iter().all(|node| !node.chunks.contains_key(hash));
+        let gone = |hash: &Hash| world.restored && world.nodes.iter().all(|node| node.chunk(hash).is_none());
         if !lacking.iter().all(gone) {
             return Err(Broken(format!("node {index} lacks chunks {lacking:?}")));
         }
@@ -174,32 +260,59 @@ pub fn converged(world: &World) -> Result<(), Broken> {
 
 /// No acknowledged write is lost (invariant 1): each is live, or a write that has seen it replaced it.
 pub fn nothing_lost(world: &World) -> Result<(), Broken> {
+    match lost(world).first() {
+        Some((index, dot, path)) => Err(Broken(format!("node {index} lost {dot} of {path}"))),
+        None => Ok(()),
+    }
+}
+
+/// Acknowledged writes that are neither live nor replaced on some node of their space, each with that node.
+pub fn lost(world: &World) -> Vec<(usize, Dot, String)> {
+    // What a node said that lies is not expected anywhere; it may replace what others wrote even so.
+    let honest: BTreeSet<Dot> = (world.acknowledged.iter())
+        .filter(|written| !world.is_left_out(written.node))
+        .map(|written| written.entry.dot())
+        .collect();
+    let mut by_path: BTreeMap<(usize, &str), Vec<&Entry>> = BTreeMap::new();
+    for Acknowledged { entry, node } in &world.acknowledged {
+        let space = world.nodes[*node].space;
+        by_path
+            .entry((space, entry.change().path.as_str()))
+            .or_default()
+            .push(entry);
+    }
+    let mut lost = Vec::new();
     for (index, node) in world.nodes.iter().enumerate() {
+        if world.is_left_out(index) {
+            continue;
+        }
         let live = node.live();
-        for Acknowledged { entry } in &world.acknowledged {
-            let dot = entry.dot();
-            let replaced =
-                world.acknowledged.iter().any(|other| {
-                    other.entry.change().path == entry.change().path && other.entry.supersedes(dot)
-                }) || live
-                    .values()
-                    .any(|other| other.change().path == entry.change().path && other.supersedes(dot));
-            let collected = entry.content().is_none();
-            if !live.contains_key(&dot) && !replaced && !collected {
-                return Err(Broken(format!(
-                    "node {index} lost {dot} of {}",
-                    entry.change().path.as_str()
-                )));
+        let mut live_by_path: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+        for entry in live.values() {
+            live_by_path
+                .entry(entry.change().path.as_str())
+                .or_default()
+                .push(entry);
+        }
+        for ((_, path), entries) in by_path.iter().filter(|((space, _), _)| *space == node.space) {
+            let here = live_by_path.get(path).map_or(&[][..], Vec::as_slice);
+            for entry in entries {
+                let dot = entry.dot();
+                let replaced = entries.iter().chain(here).any(|other| other.supersedes(dot));
+                let collected = entry.content().is_none();
+                if honest.contains(&dot) && !live.contains_key(&dot) && !replaced && !collected {
+                    lost.push((index, dot, (*path).to_owned()));
+                }
             }
         }
     }
-    Ok(())
+    lost
 }
 
 /// No dot names two changes.
 pub fn dots_are_unique(world: &World) -> Result<(), Broken> {
     let mut seen: BTreeMap<Dot, &Entry> = BTreeMap::new();
-    for Acknowledged { entry } in &world.acknowledged {
+    for Acknowledged { entry, .. } in &world.acknowledged {
         if let Some(other) = seen.insert(entry.dot(), entry)
             && other != entry
         {
@@ -207,4 +320,82 @@ pub fn dots_are_unique(world: &World) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+/// What a user was told is deleted is gone (invariant 1): no version that a deletion had seen is live again.
+pub fn deleted_stays_deleted(world: &World) -> Result<(), Broken> {
+    let deletions: Vec<&Acknowledged> = (world.acknowledged.iter())
+        .filter(|written| written.entry.content().is_none() && !world.is_left_out(written.node))
+        .collect();
+    for (index, node) in world.nodes.iter().enumerate() {
+        if world.is_left_out(index) || deletions.is_empty() {
+            continue;
+        }
+        let live = node.live();
+        for Acknowledged { entry, node: writer } in &deletions {
+            let path = &entry.change().path;
+            let back = live.values().filter(|live| live.change().path == *path);
+            if world.nodes[*writer].space == node.space
+                && let Some(dot) = back.map(Entry::dot).find(|dot| entry.supersedes(*dot))
+            {
+                let path = path.as_str();
+                return Err(Broken(format!(
+                    "node {index} holds {dot} of {path}, which {} deleted",
+                    entry.dot()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every live entry has its writer's signature (invariant 4).
+pub fn all_is_signed(world: &World) -> Result<(), Broken> {
+    for (index, node) in world.nodes.iter().enumerate() {
+        let Ok(read) = node.store.read() else {
+            return Err(Broken("a store cannot be read".into()));
+        };
+        let mut bad = None;
+        let _ = read.scan(Table::Entries, &[], &mut |_, value| match Entry::decode(value) {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(error) => {
+                bad = Some(error.to_string());
+                ControlFlow::Break(())
+            }
+        });
+        if let Some(why) = bad.filter(|_| !world.is_left_out(index)) {
+            return Err(Broken(format!(
+                "node {index} holds an entry that is not good: {why}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// No radio was on air for longer than the law allows (invariant 6).
+pub fn duty_is_kept(world: &World) -> Result<(), Broken> {
+    for node in 0..world.nodes.len() {
+        if let Some((_, of_allowed)) = world.duty(node).filter(|(_, of_allowed)| *of_allowed > 1.0) {
+            return Err(Broken(format!(
+                "node {node} was on air for {of_allowed:.3} of what the law allows in a window"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What must hold at any time, not only in the end: the first that is broken.
+pub fn at_any_time(world: &World) -> Option<Breach> {
+    Breach::of(Law::DotsUnique, dots_are_unique(world))
+        .or_else(|| Breach::of(Law::Signed, all_is_signed(world)))
+        .or_else(|| Breach::of(Law::DutyCycle, duty_is_kept(world)))
+        .or_else(|| Breach::of(Law::Private, world.private_bytes_stay()))
+        .or_else(|| Breach::of(Law::Bounded, world.memory_is_bounded()))
+}
+
+/// What must hold once all faults are over: the first that is broken.
+pub fn in_the_end(world: &World) -> Option<Breach> {
+    Breach::of(Law::Convergence, converged(world))
+        .or_else(|| Breach::of(Law::NothingLost, nothing_lost(world)))
+        .or_else(|| Breach::of(Law::StaysDeleted, deleted_stays_deleted(world)))
 }

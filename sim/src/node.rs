@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use cairn::mesh::{Config, Engine, EngineError, LinkId, PayloadPolicy, RequestId};
 use cairn::model::{
-    Capabilities, ChunkRef, Content, Dot, Entry, Grant, Hash, KeyPair, Manifest, Membership, OwnerId,
-    Payload, WallTime,
+    Capabilities, ChunkRef, Clock, Content, Dot, Entry, Grant, Hash, KeyPair, Manifest, Membership, Payload,
+    WallTime,
 };
 use cairn::space::chunk_record;
 use cairn::space::records::OwnWriter;
 use cairn::store::{MemoryStore, Store, StoreError};
-use cairn_transports::lora::SendersRecord;
+use cairn_transports::lora::{SendersRecord, SpaceKey};
 
 /// How bodies are stored, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +35,49 @@ impl BodySizes {
     };
 }
 
+/// One owner's data, on some of the nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct Space {
+    /// Who admitted them all.
+    pub(crate) membership: Membership,
+    /// Seals their radio frames.
+    pub(crate) radio_key: SpaceKey,
+}
+
+impl Space {
+    /// The space of an owner, with a grant for each of these devices.
+    pub(crate) fn new(number: usize, devices: &[(String, KeyPair)]) -> Self {
+        let mut seed = [255; 32];
+        seed[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        let owner = KeyPair::from_seed(&seed);
+        let mut membership = Membership::new(owner.owner_id());
+        for (name, key) in devices {
+            let grant = Grant::issue(
+                owner.owner_id(),
+                key.node_id(),
+                Capabilities::ALL,
+                WallTime(1),
+                None,
+                name,
+                &owner,
+            );
+            // The owner's own signature always counts.
+            let _ = membership.add_grant(grant);
+        }
+        seed[31] = 7;
+        Self {
+            membership,
+            radio_key: SpaceKey::new(0, seed),
+        }
+    }
+}
+
 /// A node with its disk. The engine is gone while the node is down.
 pub struct Node {
     /// The device's key.
     pub key: KeyPair,
+    /// The number of its space: nodes of one space hold the same.
+    pub space: usize,
     /// The disk: what was committed.
     pub store: MemoryStore,
     /// Chunk files that are on the disk.
@@ -56,28 +95,31 @@ pub struct Node {
     /// Who was heard by radio: on the disk, beside the store.
     pub(crate) senders: SendersRecord,
     pub(crate) commit_planned: bool,
-    owner: OwnerId,
-    membership: Membership,
+    /// With a skipped fsync planted: the disk as a crash leaves it, and since when.
+    pub(crate) synced: Option<(u64, MemoryStore)>,
+    /// When the engine will be asked again.
+    pub(crate) timer_at: Option<u64>,
+    /// Its wall clock is ahead by so much, in milliseconds.
+    pub(crate) clock_ahead_ms: i64,
+    /// What it was last seen to hold.
+    pub(crate) seen: Clock,
+    /// Of that, entries whose payload was not there yet.
+    pub(crate) awaited: BTreeSet<Dot>,
+}
+
+/// The key of a device.
+pub(crate) fn device_key(number: usize) -> KeyPair {
+    let mut seed = [1; 32];
+    seed[..8].copy_from_slice(&(number as u64 + 1).to_le_bytes());
+    KeyPair::from_seed(&seed)
 }
 
 impl Node {
-    /// One of the owner's nodes, with its grant. Not started yet.
-    pub(crate) fn new(index: u8, owner: &KeyPair) -> Self {
-        let key = KeyPair::from_seed(&[index + 1; 32]);
-        let mut membership = Membership::new(owner.owner_id());
-        let grant = Grant::issue(
-            owner.owner_id(),
-            key.node_id(),
-            Capabilities::ALL,
-            WallTime(1),
-            None,
-            &format!("node {index}"),
-            owner,
-        );
-        // The owner's own signature always counts.
-        let _ = membership.add_grant(grant);
+    /// A device with an empty disk. Not started yet.
+    pub(crate) fn new(key: KeyPair, space: usize) -> Self {
         Self {
             key,
+            space,
             store: MemoryStore::new(),
             chunks: BTreeMap::new(),
             unsynced: BTreeMap::new(),
@@ -87,18 +129,26 @@ impl Node {
             register: None,
             senders: SendersRecord::default(),
             commit_planned: false,
-            owner: owner.owner_id(),
-            membership,
+            synced: None,
+            timer_at: None,
+            clock_ahead_ms: 0,
+            seen: Clock::new(),
+            awaited: BTreeSet::new(),
         }
     }
 
     /// Starts the engine on what the disk holds.
-    pub(crate) fn start(&mut self, seed: [u8; 32], tombstone_age_min: Duration) -> Result<(), EngineError> {
+    pub(crate) fn start(
+        &mut self,
+        space: &Space,
+        seed: [u8; 32],
+        tombstone_age_min: Duration,
+    ) -> Result<(), EngineError> {
         let on_disk = Engine::own_writer_on_disk(&self.store)?;
         let config = Config {
             key: self.key.clone(),
-            owner: self.owner,
-            membership: self.membership.clone(),
+            owner: space.membership.space(),
+            membership: space.membership.clone(),
             continues: self.register == Some(on_disk),
             quota_bytes: None,
             announce_interval: Config::ANNOUNCE_INTERVAL,
@@ -107,6 +157,7 @@ impl Node {
         };
         self.engine = Some(Engine::new(config, self.store.clone(), seed)?);
         self.commit_planned = false;
+        self.timer_at = None;
         Ok(())
     }
 
@@ -132,11 +183,12 @@ impl Node {
 
     /// A chunk that can be read.
     pub(crate) fn chunk(&self, hash: &Hash) -> Option<&Vec<u8>> {
-        self.chunks.get(hash).or_else(|| self.unsynced.get(hash))
+        let bytes = self.chunks.get(hash).or_else(|| self.unsynced.get(hash))?;
+        // A file of which a bit rotted away is as good as none.
+        (Hash::of(bytes) == *hash).then_some(bytes)
     }
 
-    /// Stores a body's chunks, as the daemon does before it gives a PUT to the engine. Small bodies stay inline;
-    /// longer ones are cut every 100 bytes.
+    /// Stores a body's chunks, as the daemon does before it gives a PUT to the engine.
     pub(crate) fn store_body(
         &mut self,
         request: RequestId,

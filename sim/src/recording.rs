@@ -63,6 +63,23 @@ pub struct NodeRecord {
     pub lacking: u64,
 }
 
+impl NodeRecord {
+    /// Where it was at a time: east and north, in metres. `None`: it has no place.
+    pub fn place_at(&self, at_us: u64) -> Option<(f64, f64)> {
+        let next = self.places.partition_point(|place| place.at_us <= at_us);
+        let Some(before) = next.checked_sub(1).and_then(|before| self.places.get(before)) else {
+            return self.places.first().map(|place| (place.x_m, place.y_m));
+        };
+        let Some(after) = self.places.get(next) else {
+            return Some((before.x_m, before.y_m));
+        };
+        let gone_us = at_us.saturating_sub(before.at_us);
+        let part = gone_us as f64 / after.at_us.saturating_sub(before.at_us).max(1) as f64;
+        let between = |from: f64, to: f64| from + part * (to - from);
+        Some((between(before.x_m, after.x_m), between(before.y_m, after.y_m)))
+    }
+}
+
 /// A place at a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Place {
@@ -152,8 +169,14 @@ pub struct WriteRecord {
     /// When each other node of the space had it on its disk, payload included, or a later write that replaces it: in order
     /// of arrival.
     pub arrivals: Vec<(usize, u64)>,
+    /// For each of the arrivals, in the same order, the node whose frame brought it. Shorter, or `None`: not known.
+    #[serde(default)]
+    pub came_from: Vec<Option<usize>>,
     /// Another write replaced it before it reached all.
     pub replaced: bool,
+    /// It was acknowledged, and in the end neither it nor a write that replaces it is on any disk.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// The state of the whole at one time.
@@ -183,10 +206,19 @@ pub enum Happening {
         from: usize,
         /// Who heard it whole.
         to: Vec<usize>,
+        /// Who would have heard it, and did not.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missed: Vec<Missed>,
         /// What it carries.
         kind: String,
         /// Its bytes on air.
         len: u64,
+        /// How long it lay ready before it went out.
+        #[serde(default)]
+        queued_us: u64,
+        /// Of these, how long only the law on airtime held it back.
+        #[serde(default)]
+        held_by_law_us: u64,
     },
     /// A frame went over a wired link.
     Wired {
@@ -200,6 +232,9 @@ pub enum Happening {
         kind: String,
         /// Its bytes.
         len: u64,
+        /// The link lost it.
+        #[serde(default)]
+        lost: bool,
     },
     /// A user wrote.
     Write {
@@ -226,4 +261,38 @@ pub enum Happening {
         /// In words.
         what_happened: String,
     },
+}
+
+impl Happening {
+    /// When it happened, or began.
+    pub fn at_us(&self) -> u64 {
+        match self {
+            Self::Frame { at_us, .. }
+            | Self::Wired { at_us, .. }
+            | Self::Write { at_us, .. }
+            | Self::Arrival { at_us, .. }
+            | Self::Fault { at_us, .. } => *at_us,
+        }
+    }
+}
+
+/// A radio that was up and in reach, and did not get a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// Whose.
+    pub node: usize,
+    /// Why.
+    pub why: MissedWhy,
+}
+
+/// Why a radio in reach did not get a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissedWhy {
+    /// Another frame on the channel drowned it.
+    Collided,
+    /// It was sending itself.
+    Sending,
+    /// By chance, as on any link that is not perfect.
+    Chance,
 }

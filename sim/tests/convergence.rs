@@ -90,7 +90,7 @@ fn settle(world: &mut World) {
 }
 
 fn one(seed: u64) -> Result<(), laws::Broken> {
-    let mut world = World::new(seed, NODES as u8).unwrap();
+    let mut world = World::new(seed, NODES as usize).unwrap();
     let mut backups = BTreeMap::new();
     for at in 0..60 {
         step(&mut world, &mut backups, at);

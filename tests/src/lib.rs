@@ -5,17 +5,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 pub mod bench;
+mod browser;
 mod daemon;
 pub mod fuzzing;
 mod http;
 mod lan;
 mod process;
 mod proxy;
+pub mod recordings;
 
+pub use browser::Browser;
 pub use daemon::{Daemon, Space};
 pub use http::Http;
 pub use lan::{Lan, skipped};
-pub use process::{cairn, cairn_fails, memory_kib, program};
+pub use process::{cairn, cairn_fails, memory_kib, program, simulator};
 pub use proxy::Proxy;
 
 use std::time::{Duration, Instant};

@@ -7,52 +7,54 @@ use std::sync::OnceLock;
 /// The program, built once for all tests of a process.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        if let Some(given) = std::env::var_os("CAIRN_PROGRAM") {
-            return given.into();
+    PROGRAM.get_or_init(|| built("cairn", "CAIRN_PROGRAM"))
+}
+
+/// The simulator, likewise.
+pub fn simulator() -> &'static Path {
+    static SIMULATOR: OnceLock<PathBuf> = OnceLock::new();
+    SIMULATOR.get_or_init(|| built("cairn-sim", "CAIRN_SIMULATOR"))
+}
+
+/// The program of a package, unless the variable `given` names one.
+fn built(package: &str, given: &str) -> PathBuf {
+    if let Some(given) = std::env::var_os(given) {
+        return given.into();
+    }
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build
+        .args(["build", "--locked", "-p", package, "--bin", package])
+        .arg("--message-format=json")
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .stderr(Stdio::inherit());
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    // What cargo says of this package is nothing to build the program by, and build scripts that look at it (ring's
+    // does) would run again at every turn.
+    for (name, _) in std::env::vars_os() {
+        let about_this = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_CRATE_",
+            "CARGO_BIN_",
+            "CARGO_PRIMARY_",
+        ];
+        if about_this
+            .iter()
+            .any(|start| name.to_string_lossy().starts_with(start))
+        {
+            build.env_remove(name);
         }
-        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build
-            .args([
-                "build",
-                "--locked",
-                "-p",
-                "cairn",
-                "--bin",
-                "cairn",
-                "--message-format=json",
-            ])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .stderr(Stdio::inherit());
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        // What cargo says of this package is nothing to build the program by, and build scripts that look at it (ring's
-        // does) would run again at every turn.
-        for (name, _) in std::env::vars_os() {
-            let about_this = [
-                "CARGO_PKG_",
-                "CARGO_MANIFEST_",
-                "CARGO_CRATE_",
-                "CARGO_BIN_",
-                "CARGO_PRIMARY_",
-            ];
-            if about_this
-                .iter()
-                .any(|start| name.to_string_lossy().starts_with(start))
-            {
-                build.env_remove(name);
-            }
-        }
-        let output = build.output().expect("cargo runs");
-        assert!(output.status.success(), "the program does not build");
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .find(|path| path.file_name().is_some_and(|name| name == "cairn"))
-            .expect("cargo names the program that it built")
-    })
+    }
+    let output = build.output().expect("cargo runs");
+    assert!(output.status.success(), "{package} does not build");
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .find(|path| path.file_name().is_some_and(|name| name == package))
+        .expect("cargo names the program that it built")
 }
 
 /// The runtime folder of a node: outside of its own, as on a real machine, and gone with the test.

@@ -2,8 +2,8 @@
 
 use cairn_transports::lora::Instant;
 
-use super::medium::Delivery;
 use super::radio::Radio;
+use crate::medium::Delivery;
 
 /// Something that happens to a modem from outside of its port and its antenna.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::emulator::{Emulator, Touch};
-use super::medium::{Medium, Station};
 use super::quirk::Quirk;
 use super::radio::Radio;
 use super::uart::earlier;
 use super::{E22, Rnode, Rylr};
+use crate::medium::{Medium, MediumConfig, Station};
 
 /// What waits for a host that does not read, in bytes. Above it, bytes are dropped, as a serial line does.
 const UNREAD_BYTES_MAX: usize = 64 * 1024;
@@ -49,7 +49,7 @@ impl Ether {
     /// No modems yet.
     pub fn new(seed: u64) -> Self {
         Self {
-            medium: Medium::new(seed),
+            medium: Medium::new(MediumConfig::default(), seed),
             modems: Vec::new(),
             seed,
             rng: ChaCha8Rng::seed_from_u64(!seed),
@@ -82,8 +82,9 @@ impl Ether {
     pub fn make_chain(&mut self) {
         for one in 0..self.modems.len() {
             for other in 0..one {
-                self.medium
-                    .set_reach(Station(one), Station(other), one - other == 1);
+                if one - other != 1 {
+                    (self.medium).set_reach(Station(one), Station(other), false);
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Virtual modems on ptys, joined by a radio medium that exists in memory only.
+//! Virtual modems on ptys, joined by a radio [`medium`](crate::medium) that exists in memory only.
 //!
 //! ```text
 //! pty ──► run ──► ether ──┬─► rnode, e22, rylr   What a modem answers and when it sends: an [`Emulator`] for each kind.
@@ -14,31 +14,25 @@ mod control;
 mod e22;
 mod emulator;
 mod ether;
-mod medium;
 mod port;
-mod propagation;
 mod pty;
 mod quirk;
 mod radio;
-mod rnode;
+pub(crate) mod rnode;
 mod run;
 mod rylr;
-mod statistics;
 mod uart;
 
 pub use control::{Command, UnknownCommand};
 pub use e22::E22;
 pub use emulator::{Emulator, Touch};
 pub use ether::Ether;
-pub use medium::{Carrier, Delivery, Medium, PATH_LOSS_DB_DEFAULT, Station, Tuning};
-pub use propagation::{noise_floor_dbm, path_loss_db, sensitivity_dbm, snr_db};
 pub use pty::Pty;
 pub use quirk::{Quirk, UnknownQuirk};
 pub use radio::Radio;
 pub use rnode::{PACKET_LEN_MAX, Rnode};
 pub use run::{Answer, Fleet, FleetConfig, FleetError};
 pub use rylr::Rylr;
-pub use statistics::{Airing, Statistics};
 
 /// How much later [`Quirk::SlowAnswers`] makes an answer, in microseconds.
 const SLOW_ANSWER_US: u64 = 400_000;

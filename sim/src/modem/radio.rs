@@ -2,7 +2,7 @@
 
 use cairn_transports::lora::{AirtimeError, Instant};
 
-use super::medium::{Carrier, Medium, Station, Tuning};
+use crate::medium::{Carrier, Medium, Station, Tuning};
 
 /// The medium, as one station has it: it can send and listen only as itself.
 #[derive(Debug)]

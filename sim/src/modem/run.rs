@@ -15,10 +15,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::control::Command;
 use super::emulator::Touch;
 use super::ether::Ether;
-use super::medium::Station;
 use super::port::Port;
 use super::quirk::Quirk;
-use super::statistics::{Airing, Statistics};
+use crate::medium::Station;
+use crate::medium::{Airing, Statistics};
 
 /// The modems got their power so long before the first host came, in microseconds of their time.
 const POWERED_US: u64 = 10_000_000;
@@ -319,7 +319,9 @@ impl Runner {
             Command::Reach(one, other, is_heard) => {
                 (self.ether.medium_mut()).set_reach(Station(one), Station(other), is_heard);
             }
-            Command::Place(modem, x_m, y_m) => self.ether.medium_mut().place(Station(modem), x_m, y_m),
+            Command::Place(modem, x_m, y_m) => {
+                (self.ether.medium_mut()).place(now, Station(modem), x_m, y_m);
+            }
             Command::Statistics => {
                 let stations = (0..self.ports.len()).map(Station);
                 let all = stations.map(|station| self.ether.medium().statistics(station).clone());

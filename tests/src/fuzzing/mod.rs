@@ -19,6 +19,7 @@ mod membership;
 mod message;
 mod path;
 mod radio;
+mod recording;
 mod seeds;
 
 pub use clock::clock;
@@ -29,13 +30,14 @@ pub use invite::invite;
 pub use message::message;
 pub use path::path;
 pub use radio::{e22, fragments, kiss, radio_frame, radio_message, rylr};
+pub use recording::recording;
 pub use seeds::seeds;
 
 /// The body of a fuzz target: takes any bytes, and says whether something valid came out of them.
 pub type Body = fn(&[u8]) -> bool;
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Body); 13] = [
+pub const TARGETS: [(&str, Body); 14] = [
     ("clock", clock),
     ("e22", e22),
     ("entry", entry),
@@ -48,5 +50,6 @@ pub const TARGETS: [(&str, Body); 13] = [
     ("path", path),
     ("radio_frame", radio_frame),
     ("radio_message", radio_message),
+    ("recording", recording),
     ("rylr", rylr),
 ];

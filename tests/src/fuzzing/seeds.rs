@@ -1,12 +1,13 @@
 //! Valid structures as inputs: where the corpora begin, and proof that the wire has not moved away from them.
 
 use cairn::daemon::Invite;
-use cairn::mesh::{Acknowledgement, Hello, Message, SyncRequest};
+use cairn::mesh::{Acknowledgement, Config, Hello, Message, SyncRequest};
 use cairn::model::{
     Capabilities, Change, ChunkRef, Clock, Content, Context, DocumentPath, Dot, Entry, Grant, Hash,
     HybridTime, Incarnation, Manifest, Membership, Operation, Payload, Revocation, Sequence, WallTime,
     Writer, codec,
 };
+use cairn::record::{ActionKind, Answer, Done, Given, GivenCommand, Head, Mark, Record, Row};
 use cairn_transports::framing::{close, frame_head, ping};
 use zeroize::Zeroizing;
 
@@ -61,6 +62,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("path", "encoded", raw(2, &codec::encode(&path()))),
     ];
     all.extend(radio());
+    all.extend(recording());
     let names = ["hello", "membership", "sync-request", "acknowledgement", "twin"];
     for (name, message) in names.into_iter().zip(messages()) {
         all.push(("message", name, raw(0, &message.encode())));
@@ -204,6 +206,65 @@ fn radio() -> Vec<(&'static str, &'static str, Vec<u8>)> {
                 &[1, 9, 9, 9, 9, 1, 0, 5, 0],
             ]
             .concat(),
+        ),
+    ]
+}
+
+fn recording() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let content = entry().content().cloned().expect("a PUT");
+    let put = GivenCommand::Put(
+        path(),
+        content,
+        Some(vec![0_u8; 5].into()),
+        vec![(true, None)],
+        false,
+    );
+    let records = [
+        Record::Given(1_000, 1_790_000_000_000, Given::Timer),
+        Record::Done(Done {
+            answers: vec![Answer::Length(70), Answer::Complaint("malformed".to_owned())],
+            marks: vec![Mark(ActionKind::Send, 7)],
+            due_us: Some(2_000),
+            state: 0,
+        }),
+        Record::End("the node was stopped".to_owned()),
+    ];
+    let mut writer = cairn::record::Writer::new(vec![0]).expect("memory takes it");
+    for record in &records {
+        writer.write(record).expect("memory takes it");
+    }
+    let one = |record: Record| [&[1], codec::encode(&record).as_slice()].concat();
+    let config = Config {
+        key: key(0).clone(),
+        owner: key(0).owner_id(),
+        membership: Membership::new(key(0).owner_id()),
+        continues: true,
+        quota_bytes: None,
+        announce_interval: Config::ANNOUNCE_INTERVAL,
+        tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
+        radio_payloads: cairn::mesh::PayloadPolicy::DEFAULT,
+    };
+    let mut head = Head::new(&config, &[3; 32]);
+    head.program = "0.1.0".to_owned();
+    let row = Row {
+        table: "entries".to_owned(),
+        key: vec![1],
+        value: entry().encode(),
+    };
+    let twin = Message::Twin.encode().into();
+    vec![
+        ("recording", "file", writer.into_inner()),
+        ("recording", "head", one(Record::Head(Box::new(head)))),
+        ("recording", "rows", one(Record::Rows(vec![row]))),
+        (
+            "recording",
+            "put",
+            one(Record::Given(5, 6, Given::Command(1, put))),
+        ),
+        (
+            "recording",
+            "frame",
+            one(Record::Given(5, 6, Given::Frame(2, twin))),
         ),
     ]
 }

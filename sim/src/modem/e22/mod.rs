@@ -21,11 +21,11 @@ use std::collections::{BTreeSet, VecDeque};
 use cairn_transports::lora::Instant;
 
 use super::emulator::{Emulator, Touch};
-use super::medium::Delivery;
-use super::propagation::noise_floor_dbm;
 use super::quirk::Quirk;
 use super::radio::Radio;
 use super::uart::{Uart, earlier};
+use crate::medium::Delivery;
+use crate::medium::noise_floor_dbm;
 use line::{BUFFER_BYTES_MAX, Event, Line};
 use registers::{BROADCAST, Registers};
 
@@ -317,7 +317,7 @@ impl Emulator for E22 {
     }
 
     fn handle_frame(&mut self, now: Instant, radio: &mut Radio<'_>, delivery: &Delivery) {
-        let [purpose, high, low, content @ ..] = delivery.frame.as_slice() else {
+        let [purpose, high, low, content @ ..] = &*delivery.frame else {
             return;
         };
         let (to, own) = (u16::from_be_bytes([*high, *low]), self.registers.address());

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use cairn_transports::lora::{CodingRate, Modulation, SpreadingFactor};
 
-use super::super::{Quirk, Tuning};
+use super::super::Quirk;
+use crate::medium::Tuning;
 
 /// Registers 00 to 08 can be written.
 const LEN: usize = 9;

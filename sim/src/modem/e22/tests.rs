@@ -3,8 +3,8 @@
 use cairn_transports::lora::modem::ModemKind;
 
 use super::super::bench::Bench;
-use super::super::medium::Station;
 use super::super::{Quirk, Touch};
+use crate::medium::Station;
 
 /// For comparing with what is empty.
 const NOTHING: [u8; 0] = [];

@@ -1,8 +1,6 @@
 //! When an RNode may send: carrier sense, and a random wait.
 
 use cairn_transports::lora::Instant;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
 
 use super::settings::Settings;
 
@@ -24,16 +22,21 @@ const BANDS: u32 = 4;
 
 /// How long a slot lasts, in microseconds.
 pub(super) fn slot_us(settings: &Settings) -> u64 {
-    let us_min = if settings.is_fast() {
+    slot_of_symbols_us(settings.symbol_us(), settings.is_fast())
+}
+
+/// The same, of a channel with such symbols.
+pub(crate) fn slot_of_symbols_us(symbol_us: u64, is_fast: bool) -> u64 {
+    let us_min = if is_fast {
         SLOT_FAST_US_MIN
     } else {
         *SLOT_US.start()
     };
-    (SLOT_SYMBOLS * settings.symbol_us()).clamp(us_min, *SLOT_US.end())
+    (SLOT_SYMBOLS * symbol_us).clamp(us_min, *SLOT_US.end())
 }
 
 /// Which contention window is used, 1 to 4, by the share of own airtime in hundredths of a percent.
-pub(super) fn band(airtime: u16) -> u32 {
+pub(crate) fn band(airtime: u16) -> u32 {
     let percent = u32::from(airtime) / 100;
     if percent <= FIRST_BAND_PERCENT {
         return 1;
@@ -46,7 +49,7 @@ pub(super) fn band(airtime: u16) -> u32 {
 
 /// One attempt to get the channel: it must be free for two slots and then for as many more as were drawn. A busy slot begins the two anew.
 #[derive(Debug, Default)]
-pub(super) struct ChannelAccess {
+pub(crate) struct ChannelAccess {
     next_slot_at: Option<Instant>,
     free_slots: u32,
     remaining: Option<u32>,
@@ -54,7 +57,7 @@ pub(super) struct ChannelAccess {
 
 impl ChannelAccess {
     /// Begins an attempt, unless one is under way.
-    pub(super) fn begin(&mut self, now: Instant, slot_us: u64) {
+    pub(crate) fn begin(&mut self, now: Instant, slot_us: u64) {
         if self.next_slot_at.is_none() {
             *self = Self {
                 next_slot_at: Some(now.after_us(slot_us)),
@@ -64,23 +67,31 @@ impl ChannelAccess {
     }
 
     /// Gives the attempt up.
-    pub(super) fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         *self = Self::default();
     }
 
     /// When the next slot ends.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.next_slot_at
     }
 
-    /// A slot is over. True when the channel is ours: the attempt is done then.
-    pub(super) fn end_slot(
+    /// The channel stays busy until then: the slots before that end without being looked at.
+    pub(crate) fn pass_busy(&mut self, until: Instant, slot_us: u64) {
+        if let Some(next) = &mut self.next_slot_at {
+            let slots = until.us_since(*next).div_ceil(slot_us.max(1));
+            *next = next.after_us(slots * slot_us);
+        }
+    }
+
+    /// A slot is over. `draw` gives a random number below its argument. True when the channel is ours: the attempt is done then.
+    pub(crate) fn end_slot(
         &mut self,
         now: Instant,
         slot_us: u64,
         is_busy: bool,
         band: u32,
-        rng: &mut ChaCha8Rng,
+        draw: impl FnOnce(u32) -> u32,
     ) -> bool {
         self.next_slot_at = Some(now.after_us(slot_us));
         if is_busy {
@@ -91,8 +102,8 @@ impl ChannelAccess {
         if self.free_slots < DIFS_SLOTS {
             return false;
         }
-        let drawn = (band - 1) * WINDOW_SLOTS + rng.next_u32() % WINDOW_SLOTS;
-        let remaining = self.remaining.get_or_insert(drawn + 1);
+        let remaining =
+            (self.remaining).get_or_insert_with(|| (band - 1) * WINDOW_SLOTS + draw(WINDOW_SLOTS) + 1);
         *remaining -= 1;
         if *remaining == 0 {
             self.abandon();
@@ -105,7 +116,8 @@ impl ChannelAccess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_chacha::rand_core::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
 
     #[test]
     fn the_window_moves_with_the_own_airtime() {
@@ -127,6 +139,7 @@ mod tests {
     #[test]
     fn a_free_channel_is_had_after_two_to_sixteen_slots_and_a_busy_one_never() {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut draw = |bound| rng.next_u32() % bound;
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..300 {
             let mut access = ChannelAccess::default();
@@ -134,7 +147,7 @@ mod tests {
             let mut slots = 0;
             while let Some(now) = access.poll_timeout() {
                 slots += 1;
-                if access.end_slot(now, 24_000, false, 1, &mut rng) {
+                if access.end_slot(now, 24_000, false, 1, &mut draw) {
                     break;
                 }
             }
@@ -143,6 +156,25 @@ mod tests {
         assert_eq!(seen, (2..=16).collect());
         let mut access = ChannelAccess::default();
         access.begin(Instant(0), 24_000);
-        assert!((0..100).all(|slot| !access.end_slot(Instant(slot), 24_000, true, 1, &mut rng)));
+        assert!((0..100).all(|slot| !access.end_slot(Instant(slot), 24_000, true, 1, &mut draw)));
+    }
+    #[test]
+    fn slots_of_a_busy_channel_are_passed_over_and_the_drawn_ones_kept() {
+        let mut access = ChannelAccess::default();
+        access.begin(Instant(0), 24_000);
+        let mut ends = Vec::new();
+        while let Some(now) = access.poll_timeout() {
+            ends.push(now.0 / 24_000);
+            // Another sends from the fourth slot to the middle of the tenth.
+            let is_busy = (4..10).contains(&ends[ends.len() - 1]);
+            if access.end_slot(now, 24_000, is_busy, 1, |_| 4) {
+                break;
+            }
+            if is_busy {
+                access.pass_busy(Instant(9 * 24_000 + 12_000), 24_000);
+            }
+        }
+        // Two free ones, two of five counted; two free ones again, and the rest.
+        assert_eq!(ends, [1, 2, 3, 4, 10, 11, 12, 13]);
     }
 }

@@ -5,20 +5,20 @@ use std::collections::VecDeque;
 use cairn_transports::lora::Instant;
 
 /// The short window, in microseconds.
-pub(super) const SHORT_US: u64 = 15_000_000;
+pub(crate) const SHORT_US: u64 = 15_000_000;
 /// The long window, in microseconds.
 pub(super) const LONG_US: u64 = 3_600_000_000;
 
 /// Uses of the channel in the last hour.
 #[derive(Debug, Default)]
-pub(super) struct Load {
+pub(crate) struct Load {
     /// End and length.
     uses: VecDeque<(Instant, u64)>,
 }
 
 impl Load {
     /// The channel is in use for so long, until `end`.
-    pub(super) fn record(&mut self, end: Instant, airtime_us: u64) {
+    pub(crate) fn record(&mut self, end: Instant, airtime_us: u64) {
         while let Some((oldest, _)) = self.uses.front()
             && end.us_since(*oldest) > LONG_US
         {
@@ -28,7 +28,7 @@ impl Load {
     }
 
     /// The share in the last `window_us`, in hundredths of a percent.
-    pub(super) fn share(&self, now: Instant, window_us: u64) -> u16 {
+    pub(crate) fn share(&self, now: Instant, window_us: u64) -> u16 {
         let recent = self.uses.iter().rev();
         let used_us: u64 = recent
             .take_while(|(end, _)| now.us_since(*end) < window_us)

@@ -9,9 +9,9 @@
 //! only when asked for.
 
 mod board;
-mod channel_access;
+pub(crate) mod channel_access;
 mod kiss;
-mod load;
+pub(crate) mod load;
 mod settings;
 mod split;
 #[cfg(test)]
@@ -25,11 +25,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::emulator::{Emulator, Touch};
-use super::medium::Delivery;
-use super::propagation::noise_floor_dbm;
 use super::quirk::Quirk;
 use super::radio::Radio;
 use super::uart::{Uart, earlier};
+use crate::medium::Delivery;
+use crate::medium::noise_floor_dbm;
 use board::Board;
 use channel_access::{DIFS_SLOTS, WINDOW_SLOTS, band, slot_us};
 use kiss::{Decoder, Said, code};
@@ -320,7 +320,7 @@ impl Emulator for Rnode {
             self.channel.record(now, airtime_us);
         }
         let packet = if self.settings.is_promiscuous {
-            Some(delivery.frame.clone())
+            Some(delivery.frame.to_vec())
         } else {
             self.joiner.push(&delivery.frame)
         };

@@ -2,7 +2,7 @@
 
 use cairn_transports::lora::{CodingRate, LowDataRate, Modulation, SpreadingFactor};
 
-use super::super::Tuning;
+use crate::medium::Tuning;
 
 /// RNodes use the private sync word.
 const SYNC_WORD: u64 = 0x12;

@@ -6,13 +6,13 @@ use cairn_transports::lora::Instant;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use super::super::medium::Tuning;
 use super::super::radio::Radio;
 use super::super::uart::earlier;
 use super::channel_access::{ChannelAccess, band, slot_us};
 use super::load::{LONG_US, Load, SHORT_US};
 use super::settings::Settings;
 use super::split::split;
+use crate::medium::Tuning;
 
 /// Above so many bits per second, one packet is sent at a time; below, the whole queue.
 const BURST_BITS_PER_S_MAX: u64 = 14_000;
@@ -109,7 +109,9 @@ impl Transmitter {
         if self.access.poll_timeout().is_some_and(|at| at <= now) {
             let band = band(self.own.share(now, SHORT_US));
             let is_busy = radio.carrier(now).is_busy || self.is_over_limit(now, settings);
-            if (self.access).end_slot(now, slot_us(settings), is_busy, band, rng) {
+            if (self.access).end_slot(now, slot_us(settings), is_busy, band, |bound| {
+                rng.next_u32() % bound
+            }) {
                 self.take_channel(settings, rng);
             }
         }

@@ -18,10 +18,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::emulator::{Emulator, Touch};
-use super::medium::Delivery;
 use super::quirk::Quirk;
 use super::radio::Radio;
 use super::uart::{Uart, earlier};
+use crate::medium::Delivery;
 use settings::{Model, Refusal, Settings};
 
 const NO_END_OF_LINE: Refusal = 1;
@@ -259,7 +259,7 @@ impl Emulator for Rylr {
     }
 
     fn handle_frame(&mut self, now: Instant, _radio: &mut Radio<'_>, delivery: &Delivery) {
-        let [from_high, from_low, to_high, to_low, _, _, _, _, data @ ..] = delivery.frame.as_slice() else {
+        let [from_high, from_low, to_high, to_low, _, _, _, _, data @ ..] = &*delivery.frame else {
             return;
         };
         let (from, to) = (

@@ -2,7 +2,7 @@
 
 use cairn_transports::lora::{CodingRate, Modulation, SpreadingFactor};
 
-use super::super::Tuning;
+use crate::medium::Tuning;
 
 /// Bandwidths by their number, in Hz.
 const BANDWIDTHS_HZ: [u32; 10] = [

@@ -3,8 +3,8 @@
 use cairn_transports::lora::modem::ModemKind;
 
 use super::super::bench::Bench;
-use super::super::medium::Station;
 use super::super::{Quirk, Touch};
+use crate::medium::Station;
 
 fn bench(count: usize, quirks: &[Quirk]) -> Bench {
     let mut bench = Bench::new(ModemKind::Rylr, count, quirks);

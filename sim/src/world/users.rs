@@ -1,0 +1,86 @@
+//! What users ask of nodes.
+
+use cairn::mesh::{Command, CommandResult, Delete, EngineError, Event, Precondition, Put, RequestId};
+use cairn::model::{DocumentPath, ETag};
+
+use super::{NodeIndex, World};
+use crate::laws;
+
+impl World {
+    /// A user stores a document. Gives the request, whose reply [`Self::reply`] has once it is there.
+    pub fn put(
+        &mut self,
+        node: NodeIndex,
+        path: &DocumentPath,
+        body: &[u8],
+        precondition: Precondition,
+    ) -> Result<RequestId, EngineError> {
+        if !self.is_up(node) {
+            return Ok(RequestId(u64::MAX));
+        }
+        let request = RequestId(self.next_request);
+        if let Some(secrets) = &mut self.secrets {
+            secrets.keep(self.nodes[node].space, path, body);
+        }
+        let (content, attachment) = self.nodes[node].store_body(request, body, self.body_sizes);
+        if let Some(chronicle) = &mut self.chronicle {
+            chronicle.asked(self.now_us, request, node, path, Some(body.len() as u64));
+        }
+        let put = Put {
+            path: path.clone(),
+            content,
+            attachment,
+            precondition,
+            resolve: false,
+        };
+        self.command(node, path, Command::Put(put))
+    }
+
+    /// A user deletes a document.
+    pub fn delete(&mut self, node: NodeIndex, path: &DocumentPath) -> Result<RequestId, EngineError> {
+        if let Some(chronicle) = self
+            .chronicle
+            .as_mut()
+            .filter(|_| self.nodes[node].engine.is_some())
+        {
+            chronicle.asked(self.now_us, RequestId(self.next_request), node, path, None);
+        }
+        let delete = Delete {
+            path: path.clone(),
+            precondition: Precondition::default(),
+        };
+        self.command(node, path, Command::Delete(delete))
+    }
+
+    /// A user asks a node for something that concerns `path`.
+    pub fn command(
+        &mut self,
+        node: NodeIndex,
+        path: &DocumentPath,
+        command: Command,
+    ) -> Result<RequestId, EngineError> {
+        let request = RequestId(self.next_request);
+        self.next_request += 1;
+        self.requests.insert(request, (node, path.clone()));
+        let command = Box::new(command);
+        self.handle(node, Event::Command { request, command })?;
+        Ok(request)
+    }
+
+    /// How a request ended, if it did.
+    pub fn reply(&self, request: RequestId) -> Option<&CommandResult> {
+        self.replies.get(&request)
+    }
+
+    /// Forgets how requests ended: a long run has many of them.
+    pub fn forget_replies(&mut self) {
+        let replies = &mut self.replies;
+        self.requests.retain(|request, _| !replies.contains_key(request));
+        replies.clear();
+    }
+
+    /// The document's tag at a node.
+    pub fn etag(&self, node: NodeIndex, path: &DocumentPath) -> Option<ETag> {
+        laws::document(&self.nodes[node].store, path).etag()
+    }
+}

@@ -1,0 +1,161 @@
+//! A real browser without a screen: Chromium, driven through chromedriver by the WebDriver protocol.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use ureq::Agent;
+
+use crate::skipped;
+
+/// How long a page may take to do anything, on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// The name under which WebDriver hands elements over.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A browser with one page. Closed when dropped.
+pub struct Browser {
+    driver: Child,
+    agent: Agent,
+    session: String,
+}
+
+impl Browser {
+    /// Starts one. `None`, said loudly in the name of `test`: the machine has no Chromium or no chromedriver.
+    pub fn start(test: &str) -> Option<Self> {
+        for program in ["chromium", "chromedriver"] {
+            let asked = Command::new(program).arg("--version").output();
+            if !asked.is_ok_and(|answer| answer.status.success()) {
+                skipped(test, &format!("{program} (Debian: chromium, chromium-driver)"));
+                return None;
+            }
+        }
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let (_, port) = line.split_once("successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        // Read on, or it would block once the pipe is full.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(DEADLINE));
+        let mut browser = Self {
+            driver,
+            agent: config.build().into(),
+            session: format!(
+                "http://127.0.0.1:{}/session",
+                port.expect("chromedriver says its port")
+            ),
+        };
+        let options = json!({ "args": [
+            "--headless=new", "--window-size=1280,900", "--disable-gpu", "--disable-dev-shm-usage",
+            // As root, Chromium refuses to start with it. The page is our own.
+            "--no-sandbox",
+            // Nothing on this machine asks the network for anything.
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+        ]});
+        let capabilities = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" },
+            "timeouts": { "script": DEADLINE.as_millis() as u64 },
+        }}});
+        let made = browser.post("", &capabilities);
+        let id = made["sessionId"].as_str().expect("a session");
+        browser.session = format!("{}/{id}", browser.session);
+        Some(browser)
+    }
+
+    /// Opens a file.
+    pub fn open(&self, path: &Path) {
+        self.post("/url", &json!({ "url": format!("file://{}", path.display()) }));
+    }
+
+    /// What a script returns: the body of a function.
+    pub fn run(&self, script: &str) -> Value {
+        self.post("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Waits, a frame of the screen at a time, until an expression holds.
+    pub fn wait_until(&self, expression: &str) {
+        let script = format!(
+            "const done = arguments[0]; const look = () => {expression} ? done(true) : requestAnimationFrame(look); look();"
+        );
+        self.post("/execute/async", &json!({ "script": script, "args": [] }));
+    }
+
+    /// Presses a key on the page: a character, or one of WebDriver's code points for others.
+    pub fn press(&self, key: char) {
+        let key = key.to_string();
+        let actions = [
+            json!({ "type": "keyDown", "value": key }),
+            json!({ "type": "keyUp", "value": key }),
+        ];
+        self.post(
+            "/actions",
+            &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] }),
+        );
+    }
+
+    /// Clicks on an element that a selector names: `x`, `y` pixels from its middle.
+    pub fn click(&self, selector: &str, x: i64, y: i64) {
+        let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
+        let origin = json!({ ELEMENT: found[ELEMENT] });
+        let actions = [
+            json!({ "type": "pointerMove", "origin": origin, "x": x, "y": y }),
+            json!({ "type": "pointerDown", "button": 0 }),
+            json!({ "type": "pointerUp", "button": 0 }),
+        ];
+        self.post(
+            "/actions",
+            &json!({ "actions": [{ "type": "pointer", "id": "mouse", "actions": actions }] }),
+        );
+    }
+
+    /// What the page complained of since this was last asked.
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.post("/se/log", &json!({ "type": "browser" }));
+        let entries = log.as_array().expect("a log").iter();
+        entries
+            .map(|entry| format!("{}: {}", entry["level"], entry["message"]))
+            .collect()
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.session);
+        let mut answer = self
+            .agent
+            .post(&url)
+            .header("Content-Type", "application/json")
+            .send(body.to_string())
+            .expect("chromedriver answers");
+        let text = answer
+            .body_mut()
+            .read_to_string()
+            .expect("chromedriver answers in text");
+        let mut answered: Value = serde_json::from_str(&text).expect("chromedriver answers in JSON");
+        assert!(
+            answer.status().is_success(),
+            "{path}: {}",
+            answered["value"]["message"]
+        );
+        answered["value"].take()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The browser ends with its session, chromedriver by hand.
+        let _ = self.agent.delete(&self.session).call();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
