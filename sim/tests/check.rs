@@ -16,8 +16,8 @@ use cairn_sim::scenario::{NoFiles, Scenario};
 
 const SEEDS: Range<u64> = 0..200;
 
-/// Seeds whose mix does not converge, each by radio alone: sim/regressions/open/two-spaces-on-one-channel.toml is cut from one of them.
-const OPEN: [u64; 3] = [75, 97, 143];
+/// Seeds whose mix does not converge: sim/regressions/open/clock-unset-by-radio.toml is cut from it.
+const OPEN: [u64; 1] = [148];
 
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("CAIRN_SEEDS") else {

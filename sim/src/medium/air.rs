@@ -413,7 +413,7 @@ impl Medium {
                         statistics.frames_jammed += 1;
                         MissCause::Drowned
                     }
-                    Fate::Clear if receiver.luck.loses(self.loss, self.seed, way.to) => {
+                    Fate::Clear if receiver.luck.loses(self.now.0, self.loss, self.seed, way.to) => {
                         statistics.frames_lost += 1;
                         MissCause::Chance
                     }

@@ -9,6 +9,8 @@ pub enum Loss {
     Uniform(f64),
     /// Many at once, and then none for a while.
     Bursts(Bursts),
+    /// Good and bad times, however many frames come in them.
+    Weather(Weather),
 }
 
 /// The chain of Gilbert and Elliott: a receiver is in a good or in a bad state, and each frame may change it.
@@ -21,6 +23,19 @@ pub struct Bursts {
     /// The share of frames that get lost in a good state.
     pub good_loss: f64,
     /// The share of frames that get lost in a bad state.
+    pub bad_loss: f64,
+}
+
+/// Good and bad times in turns, their lengths drawn from exponential distributions, for each receiver by itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weather {
+    /// Mean length of a good time, in microseconds.
+    pub good_us: u64,
+    /// Mean length of a bad time, in microseconds.
+    pub bad_us: u64,
+    /// The share of frames that get lost in a good time.
+    pub good_loss: f64,
+    /// The share of frames that get lost in a bad time.
     pub bad_loss: f64,
 }
 
@@ -57,11 +72,14 @@ impl From<f64> for Loss {
 pub(super) struct Luck {
     is_bad: bool,
     drawn: u64,
+    /// When the weather changes.
+    changes_us: u64,
 }
 
 impl Luck {
-    /// Whether the next frame gets lost.
-    pub(super) fn loses(&mut self, loss: Loss, seed: u64, receiver: u32) -> bool {
+    /// Whether a frame that ends now gets lost.
+    pub(super) fn loses(&mut self, now_us: u64, loss: Loss, seed: u64, receiver: u32) -> bool {
+        let is_first = self.drawn == 0;
         let mut next = || {
             self.drawn += 1;
             share(draw(seed, Concern::Loss, u64::from(receiver), self.drawn))
@@ -82,8 +100,33 @@ impl Luck {
                     bursts.good_loss
                 }
             }
+            Loss::Weather(weather) => {
+                if is_first {
+                    self.changes_us = lasts_us(weather.good_us, next());
+                }
+                while self.changes_us <= now_us {
+                    self.is_bad = !self.is_bad;
+                    let mean_us = if self.is_bad {
+                        weather.bad_us
+                    } else {
+                        weather.good_us
+                    };
+                    self.changes_us = self.changes_us.saturating_add(lasts_us(mean_us, next()));
+                }
+                next()
+                    < if self.is_bad {
+                        weather.bad_loss
+                    } else {
+                        weather.good_loss
+                    }
+            }
         }
     }
+}
+
+/// A length from an exponential distribution with this mean, by a share of 0 to 1.
+fn lasts_us(mean_us: u64, share: f64) -> u64 {
+    ((-libm::log(1.0 - share) * mean_us as f64) as u64).max(1)
 }
 
 #[cfg(test)]
@@ -93,7 +136,9 @@ mod tests {
     /// The share that is lost, and the mean length of the bursts.
     fn measure(loss: Loss) -> (f64, f64) {
         let mut luck = Luck::default();
-        let fates: Vec<bool> = (0..50_000).map(|_| luck.loses(loss, 5, 9)).collect();
+        let fates: Vec<bool> = (0..50_000)
+            .map(|frame| luck.loses(frame * 1_000_000, loss, 5, 9))
+            .collect();
         let lost = fates.iter().filter(|lost| **lost).count() as f64;
         let bursts = fates.windows(2).filter(|pair| !pair[0] && pair[1]).count();
         (lost / fates.len() as f64, lost / bursts.max(1) as f64)
@@ -111,6 +156,30 @@ mod tests {
             (lost - 0.3).abs() < 0.01 && (length - 1.43).abs() < 0.05,
             "{lost} {length}"
         );
+    }
+
+    #[test]
+    fn weather_changes_with_time_and_not_with_frames() {
+        // A frame a second.
+        let weather = |good_s: u64, bad_s: u64| {
+            Loss::Weather(Weather {
+                good_us: good_s * 1_000_000,
+                bad_us: bad_s * 1_000_000,
+                good_loss: 0.0,
+                bad_loss: 1.0,
+            })
+        };
+        let (lost, length) = measure(weather(80, 20));
+        assert!(
+            (lost - 0.2).abs() < 0.03 && (length - 20.0).abs() < 3.0,
+            "{lost} {length}"
+        );
+        // Rare frames find either.
+        let mut luck = Luck::default();
+        let fates = (0..1000)
+            .filter(|frame| luck.loses(frame * 3_600_000_000, weather(80, 20), 5, 9))
+            .count();
+        assert!((150..250).contains(&fates), "{fates}");
     }
 
     #[test]

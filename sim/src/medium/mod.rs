@@ -38,7 +38,7 @@ mod tuning;
 pub use air::{Carrier, Delivery, Medium, Miss, MissCause, Station};
 pub use config::{CarrierSense, Collisions, External, MediumConfig, PATH_LOSS_DB_DEFAULT};
 pub use inter_sf::InterSf;
-pub use loss::{Bursts, Loss};
+pub use loss::{Bursts, Loss, Weather};
 pub use path_loss::PathLoss;
 pub use sensitivity::{Sensitivity, noise_floor_dbm, snr_db};
 pub use shadowing::Shadowing;

@@ -1,12 +1,7 @@
 //! The channel as a scenario describes it.
 
-use cairn_transports::lora::{Modulation, airtime_us};
-
-use crate::medium::{Bursts, Collisions, InterSf, Loss, MediumConfig, PathLoss, Shadowing};
+use crate::medium::{Collisions, InterSf, Loss, MediumConfig, PathLoss, Shadowing, Weather};
 use crate::scenario::{InterSf as Matrix, Propagation, RadioSettings};
-
-/// Frames of this length tell how long a frame usually is, in bytes.
-const USUAL_LEN: usize = 100;
 
 /// The rules of the medium. `frequency_hz` is the channel's.
 pub(super) fn config(radio: &RadioSettings, frequency_hz: u32, tells_misses: bool) -> MediumConfig {
@@ -52,17 +47,15 @@ pub(super) fn config(radio: &RadioSettings, frequency_hz: u32, tells_misses: boo
     }
 }
 
-/// What gets lost by chance. The chain of good and bad times goes on by frames: of the usual length, of this radio.
-pub(super) fn loss(radio: &RadioSettings, modulation: &Modulation) -> Loss {
-    let Some(bursts) = radio.bursts else {
-        return Loss::Uniform(radio.loss);
-    };
-    let frame_us = airtime_us(modulation, USUAL_LEN).unwrap_or(0) as f64;
-    let ends = |mean_us: u64| (frame_us / mean_us.max(1) as f64).min(1.0);
-    Loss::Bursts(Bursts {
-        worsens: ends(bursts.good_us),
-        recovers: ends(bursts.bad_us),
-        good_loss: radio.loss,
-        bad_loss: bursts.loss,
-    })
+/// What gets lost by chance.
+pub(super) const fn loss(radio: &RadioSettings) -> Loss {
+    match radio.bursts {
+        None => Loss::Uniform(radio.loss),
+        Some(bursts) => Loss::Weather(Weather {
+            good_us: bursts.good_us,
+            bad_us: bursts.bad_us,
+            good_loss: radio.loss,
+            bad_loss: bursts.loss,
+        }),
+    }
 }

@@ -57,7 +57,7 @@ fn radios(scenario: &Scenario, options: RunOptions, world: &mut World) -> Result
     let seeds = Seeds::new(options.seed);
     let config = medium::config(settings, first.frequency_hz(), options.happenings_max > 0);
     let mut air = Medium::new(config, seeds.generator("medium", "").next_u64());
-    air.set_loss(medium::loss(settings, &first.modulation()));
+    air.set_loss(medium::loss(settings));
     world.radios_of(&modems, air, settings.band)?;
     world.set_listen_before_talk(settings.listen_before_talk);
     for (node, place) in places(scenario, &seeds).into_iter().enumerate() {

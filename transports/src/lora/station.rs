@@ -29,10 +29,12 @@ use introductions::above;
 const STATUS_LEN: usize = MESSAGE_OVERHEAD + 5 + 8;
 /// Whoever was heard in this time is a neighbour.
 const NEIGHBOUR_US: u64 = 3_600_000_000;
-/// Unknown voices are asked who they are at most so often; after each time that nobody new answered, only after twice the pause, up to
-/// the longest: others on the channel are unknown for ever.
+/// Unknown voices are asked who they are at most so often; after four times that nobody new answered, only after twice the pause, and so
+/// on up to the longest: others on the channel are unknown for ever.
 const WHO_PAUSE_US: u64 = 60_000_000;
 const WHO_PAUSE_LONGEST_US: u64 = 3_600_000_000;
+/// So many stations that are not heard here may answer the same question.
+const UNHEARD: u64 = 12;
 /// One introduces oneself to those who ask at most so often, and that for each two neighbours.
 const INTRODUCE_PAUSE_US: u64 = 10_000_000;
 /// Objects that were sent are kept for late statuses.
@@ -177,8 +179,8 @@ pub struct Station {
     introduce: Option<(Instant, bool)>,
     introduced: Option<Instant>,
     asked_who: Option<Instant>,
-    /// How long not to ask again: longer each time that nobody new answers.
-    who_pause_us: u64,
+    /// How often that was since somebody new answered.
+    asked_in_vain: u32,
     /// Who is to be told which generation it has to exceed, and when.
     correct: Option<(Instant, PeerKey, u64)>,
     corrected: Option<Instant>,
@@ -249,7 +251,7 @@ impl Station {
             introduce: Some((Instant(0), true)),
             introduced: None,
             asked_who: None,
-            who_pause_us: WHO_PAUSE_US,
+            asked_in_vain: 0,
             correct: None,
             corrected: None,
             senders_changed: true,
@@ -455,7 +457,7 @@ impl Station {
                 Opened::Introduced { peer, new, again } if peer != self.node => {
                     self.heard(peer, received);
                     if new {
-                        self.who_pause_us = WHO_PAUSE_US;
+                        self.asked_in_vain = 0;
                         self.outputs.push_back(StationOutput::Introduced(peer));
                         self.incoming.begins_anew(peer);
                         self.leave_out_counters();
@@ -466,7 +468,8 @@ impl Station {
                         .introduced
                         .map_or(0, |last| pause_us.saturating_sub(now.us_since(last)));
                     if again && self.introduce.is_none() {
-                        let spread = self.neighbours(now).len() as u64 * self.spread_us();
+                        // Of those who answer as well, some are not heard here.
+                        let spread = (self.neighbours(now).len() as u64 + UNHEARD) * self.spread_us();
                         let delay = pause.max(self.random_below(spread));
                         self.introduce = Some((now.after_us(delay), false));
                     }
@@ -498,16 +501,21 @@ impl Station {
         self.counts.frames_foreign += 1;
         let may_ask = self
             .asked_who
-            .is_none_or(|last| now.us_since(last) >= self.who_pause_us);
+            .is_none_or(|last| now.us_since(last) >= self.who_pause_us());
         if unknown && may_ask && self.introduce.is_none() {
-            self.who_pause_us = match self.asked_who.replace(now) {
-                None => WHO_PAUSE_US,
-                Some(_) => (2 * self.who_pause_us).min(WHO_PAUSE_LONGEST_US),
-            };
+            self.asked_who = Some(now);
+            self.asked_in_vain += 1;
             let delay = self.random_below(4 * self.spread_us());
             self.introduce = Some((now.after_us(delay), true));
             self.pump(now);
         }
+    }
+
+    /// How long not to ask unknown voices again.
+    fn who_pause_us(&self) -> u64 {
+        // The first answers may have collided.
+        let doublings = self.asked_in_vain.saturating_sub(4).min(6);
+        (WHO_PAUSE_US << doublings).min(WHO_PAUSE_LONGEST_US)
     }
 
     fn heard(&mut self, from: PeerKey, received: &ReceivedFrame) {
