@@ -1,16 +1,42 @@
 //! A node that has nothing to do does nothing: an SD card and a battery must live.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use cairn_tests::{Daemon, Random, Space, cairn, memory_kib};
 
-/// Processor time of a process so far, in clock ticks (10 ms).
-fn ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+/// Generous, for nothing here is optimised and the machine may be slow: what a change adds shows in the wakes first. The
+/// bench `idle` measures the program that users run.
+const TIME_MAX: Duration = Duration::from_millis(200);
+
+/// What the threads of a process took of the processor so far: time, and how often each was woken. As the scheduler counts
+/// it, to the nanosecond: ticks of 10 ms would be a matter of luck.
+fn taken(pid: u32) -> BTreeMap<OsString, (Duration, u64)> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads
+        .map(|thread| {
+            let thread = thread.unwrap();
+            let counts = std::fs::read_to_string(thread.path().join("schedstat")).unwrap();
+            let counts: Vec<u64> = counts
+                .split_whitespace()
+                .map(|count| count.parse().unwrap())
+                .collect();
+            (thread.file_name(), (Duration::from_nanos(counts[0]), counts[2]))
+        })
+        .collect()
+}
+
+/// What it took since then. A thread that ended in between, having waited in vain for work, counts nothing.
+fn taken_since(pid: u32, before: &BTreeMap<OsString, (Duration, u64)>) -> (Duration, u64) {
+    let mut all = (Duration::ZERO, 0);
+    for (thread, (time, wakes)) in taken(pid) {
+        let (time_before, wakes_before) = before.get(&thread).copied().unwrap_or_default();
+        all.0 += time - time_before;
+        all.1 += wakes - wakes_before;
+    }
+    all
 }
 
 /// Bytes that a process caused to be written to disks.
@@ -30,19 +56,18 @@ fn an_idle_node_neither_computes_nor_writes() {
     node.http().store("/notes/a", b"something");
     // The window is the measurement, not a synchronisation: what was begun before it has had its 6 seconds to end.
     std::thread::sleep(Duration::from_secs(6));
-    let (ticks_before, written_before) = (ticks(node.pid()), written(node.pid()));
+    let (taken_before, written_before) = (taken(node.pid()), written(node.pid()));
     std::thread::sleep(Duration::from_secs(20));
-    let (spent, wrote) = (
-        ticks(node.pid()) - ticks_before,
-        written(node.pid()) - written_before,
-    );
+    let (time, wakes) = taken_since(node.pid(), &taken_before);
+    let wrote = written(node.pid()) - written_before;
     let resident = memory_kib(node.pid(), "VmRSS");
     println!(
-        "20 s idle: {} ms of processor time, {wrote} bytes written, {resident} KiB resident",
-        spent * 10
+        "20 s idle: {:?} of processor time in {} wakes, {wrote} bytes written, {resident} KiB resident",
+        time, wakes
     );
     assert_eq!(wrote, 0, "bytes written while nothing changes");
-    assert!(spent <= 2, "{} ms of processor time in 20 s", spent * 10);
+    assert!(wakes <= 20, "woken {} times in 20 s", wakes);
+    assert!(time <= TIME_MAX, "{:?} of processor time in 20 s", time);
     assert!(resident < 25 * 1024, "{resident} KiB resident");
 }
 
@@ -55,17 +80,18 @@ fn nodes_that_are_in_step_neither_compute_nor_write() {
     std::thread::sleep(Duration::from_secs(6));
     let before = [0, 1]
         .map(|at: usize| space.nodes[at].pid())
-        .map(|pid| (pid, ticks(pid), written(pid)));
+        .map(|pid| (pid, taken(pid), written(pid)));
     std::thread::sleep(Duration::from_secs(65));
-    for (pid, ticks_before, written_before) in before {
-        let (spent, wrote) = (ticks(pid) - ticks_before, written(pid) - written_before);
+    for (pid, taken_before, written_before) in before {
+        let ((time, wakes), wrote) = (taken_since(pid, &taken_before), written(pid) - written_before);
         let resident = memory_kib(pid, "VmRSS");
         println!(
-            "65 s in step over libp2p: {} ms of processor time, {wrote} bytes written, {resident} KiB resident",
-            spent * 10
+            "65 s in step over libp2p: {:?} of processor time in {} wakes, {wrote} bytes written, {resident} KiB resident",
+            time, wakes
         );
         assert_eq!(wrote, 0, "bytes written while nothing changes");
-        assert!(spent <= 6, "{} ms of processor time in 65 s", spent * 10);
+        assert!(wakes <= 150, "woken {} times in 65 s", wakes);
+        assert!(time <= TIME_MAX, "{:?} of processor time in 65 s", time);
         assert!(resident < 25 * 1024, "{resident} KiB resident");
     }
 }

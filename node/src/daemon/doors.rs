@@ -24,9 +24,6 @@ use crate::model::{KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime};
 use crate::space::records;
 use crate::store::{OpenStore, Store};
 
-/// How often the engine is looked after.
-const WATCH_INTERVAL: Duration = Duration::from_secs(5);
-
 /// Repairs of one run before the disk itself is under suspicion.
 const REPAIRS_MAX: u32 = 3;
 /// How long the end of a run waits for requests that nobody wants any more, and for the database to be closed.
@@ -127,14 +124,11 @@ async fn run(
     greet(&running, &surroundings);
     notify("READY=1");
 
-    let mut watch = tokio::time::interval(WATCH_INTERVAL);
-    let end = loop {
-        tokio::select! {
-            _ = terminate.recv() => break End::Told,
-            _ = interrupt.recv() => break End::Told,
-            Ok(()) = running.damaged.changed() => break End::Damaged,
-            _ = watch.tick() => if !running.is_alive() { break End::Told },
-        }
+    let end = tokio::select! {
+        _ = terminate.recv() => End::Told,
+        _ = interrupt.recv() => End::Told,
+        Ok(()) = running.damaged.changed() => End::Damaged,
+        _ = &mut running.ended => End::Told,
     };
     if matches!(end, End::Told) {
         notify("STOPPING=1");

@@ -1,6 +1,7 @@
 //! Links: what transports bring, and what the engine wants sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -233,6 +234,8 @@ pub(super) struct Hands {
     pub(super) serving: Arc<Semaphore>,
     /// What was refused, and is logged.
     pub(super) refusals: BTreeSet<(NodeId, String)>,
+    /// Set at each commit: the engine's count of the disk's room is an estimate until it is told again.
+    pub(super) wrote: Arc<AtomicBool>,
 }
 
 impl Hands {
@@ -469,6 +472,7 @@ impl Outside for Hands {
 
     fn committed(&mut self, own: OwnWriter) {
         self.register.note(own);
+        self.wrote.store(true, Ordering::Relaxed);
     }
 }
 

@@ -211,6 +211,8 @@ impl Recorder {
         if self.waiting.fetch_add(len, Ordering::Relaxed) + len > WAITING_LEN_MAX {
             tracing::warn!("the recording ends here: its disk is too slow");
             self.records = None;
+            // Writing out what waits may take long: the engine does not wait for it.
+            self.thread = None;
         } else if records.send(record).is_err() {
             // Its thread has said why.
             self.records = None;

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cairn_transports::{AddressError, Identity, Transport, TransportEvent};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::chunk_worker::{self, Expected};
 use super::engine_thread::{self, Input, Inputs};
@@ -31,6 +32,8 @@ use crate::store::{
 const EVENTS_MAX: usize = 64;
 /// How often the disk is asked how much room it has.
 const FREE_BYTES_EVERY: Duration = Duration::from_secs(10);
+/// An engine that writes nothing is told when more than this part of the room came or went.
+const FREE_BYTES_CHANGE: u64 = 128;
 /// How long a shutdown waits for links to close.
 const LINKS_CLOSE_MAX: Duration = Duration::from_millis(700);
 
@@ -153,6 +156,8 @@ pub struct Running {
     pub device: KeyPair,
     /// Changes to true when the database is found damaged.
     pub damaged: watch::Receiver<bool>,
+    /// Resolves (as dropped) when the engine's thread ends.
+    pub ended: oneshot::Receiver<()>,
     transports: Vec<Arc<dyn Transport>>,
     inputs: Inputs,
     engine: JoinHandle<Result<(), EngineError>>,
@@ -238,6 +243,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         jobs: jobs.clone(),
     };
     tokio::spawn(reader.run(incoming));
+    let wrote = Arc::new(AtomicBool::new(false));
     let mut hands = Hands {
         runtime: tokio::runtime::Handle::current(),
         inputs: inputs.clone(),
@@ -250,10 +256,15 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         radios,
         serving: Hands::serving(),
         refusals: std::collections::BTreeSet::new(),
+        wrote: wrote.clone(),
     };
     let thread = std::thread::Builder::new().name("engine".into());
+    let (running, ended) = oneshot::channel();
     let engine = thread
-        .spawn(move || engine_thread::run(engine, clock, &receiver, &mut hands, recorder))
+        .spawn(move || {
+            let _until_here = running;
+            engine_thread::run(engine, clock, &receiver, &mut hands, recorder)
+        })
         .map_err(RunError::system("cannot start the engine's thread"))?;
     {
         let (store, chunks, inputs) = (store.clone(), chunks.clone(), inputs.clone());
@@ -264,7 +275,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
             }
         });
     }
-    tokio::spawn(watch_free_bytes(home.path().to_owned(), inputs.clone()));
+    tokio::spawn(watch_free_bytes(home.path().to_owned(), inputs.clone(), wrote));
     let node = Node::new(
         inputs.clone(),
         clock,
@@ -281,6 +292,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         home,
         device,
         damaged,
+        ended,
         transports,
         inputs,
         engine,
@@ -288,11 +300,6 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
 }
 
 impl Running {
-    /// Says whether the engine still runs.
-    pub fn is_alive(&self) -> bool {
-        !self.engine.is_finished()
-    }
-
     /// Closes the links, has the engine commit what it holds, and waits for it.
     pub async fn stop(self) -> Result<(), RunError> {
         for transport in &self.transports {
@@ -315,14 +322,21 @@ impl Running {
     }
 }
 
-/// Tells the engine now and then how much room the disk has, until the engine ends.
-async fn watch_free_bytes(folder: std::path::PathBuf, inputs: Inputs) {
+/// Tells the engine how much room the disk has, now and then while it writes and whenever that changed much, until it ends.
+async fn watch_free_bytes(folder: std::path::PathBuf, inputs: Inputs, wrote: Arc<AtomicBool>) {
     let mut pace = tokio::time::interval(FREE_BYTES_EVERY);
+    let mut told: Option<u64> = None;
     loop {
         pace.tick().await;
         match rustix::fs::statvfs(&folder) {
             Ok(disk) => {
                 let bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+                // Others on this machine write all the time: no reason to wake an engine that has nothing to do.
+                let little = told.is_some_and(|told| told.abs_diff(bytes) <= told / FREE_BYTES_CHANGE);
+                if little && !wrote.swap(false, Ordering::Relaxed) {
+                    continue;
+                }
+                told = Some(bytes);
                 if inputs.send(Input::Event(Event::StorageFree { bytes })).is_err() {
                     return;
                 }

@@ -367,6 +367,10 @@ pub fn radio_message_name(message: &[u8]) -> &'static str {
         Some(&CHUNK) => "chunk",
         Some(&STATEMENT_LIST) => "statement list",
         Some(&STATEMENTS) => "statements",
+        Some(&ASK) => "ask",
+        Some(&ACKNOWLEDGEMENTS) => "acknowledgements",
+        Some(&LIVE_QUESTION) => "live question",
+        Some(&LIVING) => "living",
         _ => "unreadable message",
     }
 }
