@@ -138,12 +138,7 @@ impl Node {
     }
 
     /// Starts the engine on what the disk holds.
-    pub(crate) fn start(
-        &mut self,
-        space: &Space,
-        seed: [u8; 32],
-        tombstone_age_min: Duration,
-    ) -> Result<(), EngineError> {
+    pub(crate) fn start(&mut self, space: &Space, seed: [u8; 32]) -> Result<(), EngineError> {
         let on_disk = Engine::own_writer_on_disk(&self.store)?;
         let config = Config {
             key: self.key.clone(),
@@ -152,7 +147,7 @@ impl Node {
             continues: self.register == Some(on_disk),
             quota_bytes: None,
             announce_interval: Config::ANNOUNCE_INTERVAL,
-            tombstone_age_min,
+            tombstone_age_min: Duration::ZERO,
             radio_payloads: PayloadPolicy::DEFAULT,
         };
         self.engine = Some(Engine::new(config, self.store.clone(), seed)?);

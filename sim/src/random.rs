@@ -18,11 +18,6 @@ impl Seeds {
         Self { seed }
     }
 
-    /// The seed of the run.
-    pub const fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// 32 bytes that are always the same for the same seed, concern and key, and have nothing to do with any others'.
     pub fn bytes(&self, concern: &str, key: impl AsRef<[u8]>) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("cairn-sim 2026-11 random generators");

@@ -95,11 +95,9 @@ fn broken_in(folder: &str) -> Vec<(PathBuf, Vec<Breach>)> {
     let run = |file: PathBuf| {
         let scenario = Scenario::load(&file).unwrap_or_else(|error| panic!("{error}"));
         let options = RunOptions {
-            seed: scenario.seed,
-            happenings_max: 0,
             compares_states: true,
             watches: true,
-            planted: None,
+            ..RunOptions::new(scenario.seed)
         };
         let outcome = run_checked(&scenario, options, &mut |_| {}).unwrap();
         (file, outcome.breaches)

@@ -35,11 +35,8 @@ fn trace(file: &Path) -> String {
     scenario.duration_us = scenario.duration_us.min(part_s(scenario.nodes.len()) * 1_000_000);
     scenario.settle_us = 0;
     let options = RunOptions {
-        seed: scenario.seed,
         happenings_max: 1000,
-        compares_states: false,
-        watches: false,
-        planted: None,
+        ..RunOptions::new(scenario.seed)
     };
     let recording = run(&scenario, options, &mut |_| {}).unwrap();
     assert!(recording.events_handled > 100, "{} is empty", file.display());
@@ -87,13 +84,7 @@ fn another_seed_gives_another_run() {
     let mut scenario = Scenario::load(&file).unwrap();
     scenario.settle_us = 0;
     let with = |seed| {
-        let options = RunOptions {
-            seed,
-            happenings_max: 0,
-            compares_states: false,
-            watches: false,
-            planted: None,
-        };
+        let options = RunOptions::new(seed);
         run(&scenario, options, &mut |_| {}).unwrap().trace_hash
     };
     assert_ne!(with(1), with(2));

@@ -26,6 +26,16 @@ pub struct Daemon {
     pub status: Value,
 }
 
+/// Starts a node on loopback, on ports of the system's choice, with no mDNS.
+pub const RUN_ON_LOOPBACK: [&str; 6] = [
+    "run",
+    "--no-mdns",
+    "--http",
+    "127.0.0.1:0",
+    "--listen",
+    "tcp://127.0.0.1:0",
+];
+
 impl Daemon {
     /// Starts a node on loopback, on ports of the system's choice, with no mDNS.
     pub fn start(home: &Path, args: &[&str]) -> Self {
@@ -40,6 +50,12 @@ impl Daemon {
         }
         command.args(args);
         Self::spawn(home, command)
+    }
+
+    /// Makes `home` a folder of the same owner's, by an invite with these arguments.
+    pub fn invite(&self, home: &Path, args: &[&str]) {
+        let code = cairn(&self.home, &[&["invite"][..], args].concat());
+        cairn(home, &["join", code.trim()]);
     }
 
     /// Starts a node by a command of its own.
@@ -200,8 +216,7 @@ impl Space {
         for index in 0..count {
             let home = folder.path().join(format!("node{index}"));
             if let Some(first) = nodes.first() {
-                let code = cairn(&first.home, &["invite"]);
-                cairn(&home, &["join", code.trim()]);
+                first.invite(&home, &[]);
             }
             let args = args(index);
             let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -15,7 +15,7 @@ mod proxy;
 pub mod recordings;
 
 pub use browser::Browser;
-pub use daemon::{Daemon, Space};
+pub use daemon::{Daemon, RUN_ON_LOOPBACK, Space};
 pub use http::Http;
 pub use lan::{Lan, skipped};
 pub use process::{cairn, cairn_fails, memory_kib, program, simulator};

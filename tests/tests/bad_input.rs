@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use cairn_tests::{Daemon, Space, cairn, cairn_fails, eventually};
+use cairn_tests::{Daemon, RUN_ON_LOOPBACK, Space, cairn, cairn_fails, eventually};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -126,14 +126,7 @@ fn what_a_node_writes_is_for_its_user_alone() {
         .arg(cairn_tests::program())
         .arg("--home")
         .arg(&home)
-        .args([
-            "run",
-            "--no-mdns",
-            "--http",
-            "127.0.0.1:0",
-            "--listen",
-            "tcp://127.0.0.1:0",
-        ]);
+        .args(RUN_ON_LOOPBACK);
     let node = Daemon::spawn(&home, shell);
     node.http().store("/notes/small", b"one");
     node.http().store("/notes/large", &[7; 500_000]);

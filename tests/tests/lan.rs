@@ -56,8 +56,7 @@ fn nodes_find_each_other_by_mdns() {
     std::fs::write(&file, "from the first").unwrap();
     cairn(&homes[0], &["put", file.to_str().unwrap(), "/private/notes/one"]);
     for home in &homes[1..] {
-        let code = cairn(&first.home, &["invite", "--address", NOWHERE]);
-        cairn(home, &["join", code.trim()]);
+        first.invite(home, &["--address", NOWHERE]);
     }
 
     let second = lan.start(2, &homes[1]);

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cairn_tests::{Daemon, Random, Space, eventually, program};
+use cairn_tests::{Daemon, RUN_ON_LOOPBACK, Random, Space, eventually, program};
 
 /// How long a node may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(2);
@@ -81,14 +81,7 @@ fn systemd_hears_when_the_node_is_ready_and_when_it_stops() {
         .env("NOTIFY_SOCKET", &notify)
         .arg("--home")
         .arg(&home)
-        .args([
-            "run",
-            "--no-mdns",
-            "--http",
-            "127.0.0.1:0",
-            "--listen",
-            "tcp://127.0.0.1:0",
-        ]);
+        .args(RUN_ON_LOOPBACK);
     let mut node = Daemon::spawn(&home, command);
     assert_eq!(heard(), "READY=1");
     node.terminate();

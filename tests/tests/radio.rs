@@ -39,8 +39,7 @@ impl Valley {
             let home = valley.folder.path().join(format!("node{index}"));
             if let Some(first) = valley.nodes.first() {
                 // An address where nobody is: the radio is the only way.
-                let code = cairn(&first.home, &["invite", "--address", "tcp://127.0.0.1:1"]);
-                cairn(&home, &["join", code.trim()]);
+                first.invite(&home, &["--address", "tcp://127.0.0.1:1"]);
             }
             let node = valley.start(index);
             valley.nodes.push(node);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cairn::model::codec;
 use cairn::record::{Given, Reader, Record, Writer};
-use cairn_tests::{Daemon, Random, Space, cairn, cairn_fails, simulator};
+use cairn_tests::{Daemon, RUN_ON_LOOPBACK, Random, Space, cairn, cairn_fails, simulator};
 use serde_json::Value;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -102,15 +102,7 @@ fn a_recorded_node_is_replayed_by_the_simulator() {
     // A file that is there already stays as it is.
     let home = space.nodes[0].home.clone();
     let record = ["--record", first.to_str().unwrap()];
-    let words = [
-        "run",
-        "--no-mdns",
-        "--http",
-        "127.0.0.1:0",
-        "--listen",
-        "tcp://127.0.0.1:0",
-    ];
-    let (code, said) = cairn_fails(&home, &[&words[..], &record].concat());
+    let (code, said) = cairn_fails(&home, &[&RUN_ON_LOOPBACK[..], &record].concat());
     assert!(code == 1 && said.contains("is not empty"), "{code}: {said}");
 
     // A second run begins with what the first left, and ends without a word.

@@ -13,7 +13,7 @@ use cairn_sim::recording::Happening;
 use cairn_sim::run::{RunOptions, run};
 use cairn_sim::scenario::Scenario;
 use cairn_sim::workload::{Operation, OperationKind, Operations};
-use cairn_tests::{Daemon, Http, cairn, eventually};
+use cairn_tests::{Daemon, Http, eventually};
 use cairn_transports::lora::modem::{ModemKind, ModemSettings, RnodeConfig};
 use serde_json::Value;
 
@@ -102,17 +102,14 @@ fn scenario() -> Scenario {
 }
 
 fn operations(scenario: &Scenario, seed: u64) -> Vec<Operation> {
-    let mut operations = Operations::new(scenario, &Seeds::new(seed));
-    std::iter::from_fn(|| operations.next()).collect()
+    Operations::new(scenario, &Seeds::new(seed)).collect()
 }
 
 fn simulate(scenario: &Scenario, seed: u64) -> Outcome {
     let options = RunOptions {
-        seed,
         happenings_max: 100_000,
         compares_states: true,
-        watches: false,
-        planted: None,
+        ..RunOptions::new(seed)
     };
     let recording = run(scenario, options, &mut |_| {}).unwrap();
     assert_eq!(recording.broken, Vec::<String>::new(), "seed {seed}");
@@ -170,8 +167,7 @@ impl<'a> Desk<'a> {
             let home = folder.path().join(format!("node{index}"));
             if let Some(first) = nodes.first() {
                 // An address where nobody is: the radio is the only way.
-                let code = cairn(&first.home, &["invite", "--address", "tcp://127.0.0.1:1"]);
-                cairn(&home, &["join", code.trim()]);
+                first.invite(&home, &["--address", "tcp://127.0.0.1:1"]);
             }
             let args = radio_arguments(scenario, index, &modems.paths()[index]);
             let args: Vec<&str> = args.iter().map(String::as_str).collect();

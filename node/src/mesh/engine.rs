@@ -155,6 +155,13 @@ pub(super) struct Changed {
     pub(super) peers_since: Option<Instant>,
 }
 
+impl Changed {
+    /// Something that does not wait.
+    const fn is_urgent(&self) -> bool {
+        self.held || self.own || self.membership || self.collected || self.requested
+    }
+}
+
 impl<S: Store> Engine<S> {
     /// Takes up where the store left off. `seed` makes everything that is random in this run.
     pub fn new(config: Config, store: S, seed: [u8; 32]) -> Result<Self> {
@@ -285,25 +292,13 @@ impl<S: Store> Engine<S> {
 
     /// Says whether something waits for [`commit`](Self::commit).
     pub fn needs_commit(&self) -> bool {
-        self.tx.is_some()
-            || !self.after_commit.is_empty()
-            || self.changed.held
-            || self.changed.own
-            || self.changed.membership
-            || self.changed.collected
-            || self.changed.requested
+        self.tx.is_some() || !self.after_commit.is_empty() || self.changed.is_urgent()
     }
 
     /// Makes everything durable that was handled, and releases the actions that waited for it.
     pub fn commit(&mut self, now: Now) -> Result<()> {
         self.settle_requests();
-        let dirty = self.changed.held
-            || self.changed.own
-            || self.changed.membership
-            || self.changed.collected
-            || self.changed.requested
-            || !self.changed.peers.is_empty();
-        if dirty {
+        if self.changed.is_urgent() || !self.changed.peers.is_empty() {
             self.store_records()?;
         }
         if let Some(tx) = self.tx.take() {

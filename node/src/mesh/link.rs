@@ -51,6 +51,12 @@ impl Links {
         self.by_id.iter().map(|(id, link)| (*id, link))
     }
 
+    /// The granted nodes.
+    pub(super) fn granted_peers(&self) -> BTreeSet<NodeId> {
+        let granted = self.iter().filter(|(_, link)| link.granted);
+        granted.map(|(_, link)| link.peer).collect()
+    }
+
     /// The links to granted nodes: one for each node, the newest.
     pub(super) fn granted(&self) -> Vec<LinkId> {
         let mut newest = BTreeMap::new();
@@ -304,11 +310,7 @@ impl<S: Store> Engine<S> {
     fn grant_links(&mut self, now: Now) -> Result<()> {
         let mut opened = Vec::new();
         let mut shut = Vec::new();
-        let in_touch = |links: &Links| -> BTreeSet<NodeId> {
-            let granted = links.iter().filter(|(_, link)| link.granted);
-            granted.map(|(_, link)| link.peer).collect()
-        };
-        let before = in_touch(&self.links);
+        let before = self.links.granted_peers();
         for (id, link) in &mut self.links.by_id {
             let may = link.instance.is_some() && self.membership.capabilities(link.peer, now.wall).is_some();
             if may && !link.granted {
@@ -329,7 +331,7 @@ impl<S: Store> Engine<S> {
             self.close(id, peer, reason, false);
         }
         // Two that dial each other at once have two links for a moment: that is told once.
-        for peer in in_touch(&self.links).difference(&before) {
+        for peer in self.links.granted_peers().difference(&before) {
             self.report(Report::PeerJoined(*peer));
         }
         for (id, peer) in &opened {

@@ -27,21 +27,18 @@ impl<S: Store> Engine<S> {
             self.changed.requested = true;
         }
         let chunks = if pending {
-            self.lacking_chunks(dot)?.unwrap_or_default()
+            self.lacking_chunks(dot, stored.content)?
         } else {
             Vec::new()
         };
         let lens: Vec<u32> = chunks.iter().map(|(_, len)| *len).collect();
-        let linked = self.links.granted().into_iter();
         Ok(Ok(Reply::Price(Box::new(Price {
             len,
             lacking: lens.iter().map(|len| u64::from(*len)).sum(),
             chunks: lens.len(),
             unasked: self.config.radio_payloads.takes(path, len),
             requested: self.requested.contains(&dot),
-            linked: linked
-                .filter_map(|link| self.links.get(link).map(|state| state.peer))
-                .collect(),
+            linked: self.links.granted_peers().into_iter().collect(),
             radios: self.radio_prices(dot, &lens),
         }))))
     }

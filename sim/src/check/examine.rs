@@ -58,11 +58,10 @@ pub fn examine(mix: &Mix, planted: Option<Planted>) -> Examined {
         Err(problems) => return failed(format!("the scenario cannot be read: {problems}")),
     };
     let options = RunOptions {
-        seed: mix.seed(),
-        happenings_max: 0,
         compares_states: true,
         watches: true,
         planted,
+        ..RunOptions::new(mix.seed())
     };
     // A panic in an engine is a finding like any other; nothing of the broken world is used after it.
     let ran = catch_unwind(AssertUnwindSafe(|| run_checked(&scenario, options, &mut |_| {})));

@@ -12,10 +12,7 @@ use clap::Parser;
 use serde_json::json;
 
 use super::Result;
-use super::seeds::{cores, range, side_by_side};
-
-/// Signatures that are remembered as good, for each thread.
-const VERIFIED_MAX: usize = 1 << 18;
+use super::seeds::{VERIFIED_MAX, cores, range, side_by_side};
 
 #[derive(Debug, Parser)]
 pub(crate) struct Check {

@@ -9,17 +9,15 @@ use cairn::model::remember_verified;
 use cairn_sim::recording::Recording;
 use cairn_sim::report;
 use cairn_sim::run::{Progress, RunError, RunOptions, run};
-use cairn_sim::scenario::{Scenario, ScenarioError};
+use cairn_sim::scenario::Scenario;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Result;
-use super::seeds::{cores, range, side_by_side};
+use super::seeds::{VERIFIED_MAX, cores, range, side_by_side};
 
 /// Happenings that are kept for playing a run back.
 const HAPPENINGS_MAX: usize = 400_000;
-/// Signatures that are remembered as good, for each thread.
-const VERIFIED_MAX: usize = 1 << 18;
 /// The scenario cannot be read.
 const WRONG_USAGE: u8 = 2;
 
@@ -52,7 +50,7 @@ impl Run {
         let scenario = match Scenario::load(&self.scenario) {
             Ok(scenario) => scenario,
             Err(error) => {
-                print_error(&error);
+                eprintln!("{error}");
                 return Ok(ExitCode::from(WRONG_USAGE));
             }
         };
@@ -64,11 +62,10 @@ impl Run {
 
     fn options(&self, scenario: &Scenario, seed: u64) -> RunOptions {
         RunOptions {
-            seed,
             happenings_max: if self.out.is_some() { HAPPENINGS_MAX } else { 0 },
             compares_states: !self.no_compare,
             watches: !self.no_compare && scenario.nodes.len() <= RunOptions::WATCHED_NODES_MAX,
-            planted: None,
+            ..RunOptions::new(seed)
         }
     }
 
@@ -139,10 +136,6 @@ impl Run {
         }
         Ok(())
     }
-}
-
-fn print_error(error: &ScenarioError) {
-    eprintln!("{error}");
 }
 
 fn write(recording: &Recording, folder: &Path) -> Result<()> {

@@ -5,6 +5,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
+/// Signatures that are remembered as good, for each thread.
+pub(crate) const VERIFIED_MAX: usize = 1 << 18;
+
 /// Reads `A..B`: from A up to, but not including, B.
 pub(crate) fn range(text: &str) -> Result<Range<u64>, String> {
     let bounds = text.split_once("..");

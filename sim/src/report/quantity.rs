@@ -79,10 +79,14 @@ pub(crate) fn share(share: f64) -> String {
     format!("{percent:.digits$} %").replace(".0 %", " %")
 }
 
-/// `1 node`, `2 nodes`.
+/// `1 node`, `2 nodes`; `1 delivery`, `2 deliveries`.
 pub(crate) fn plural(number: u64, noun: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", count(number))
+    let noun = match noun.strip_suffix('y') {
+        _ if number == 1 => noun.to_owned(),
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{noun}s"),
+    };
+    format!("{} {noun}", count(number))
 }
 
 #[cfg(test)]

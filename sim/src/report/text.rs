@@ -54,7 +54,7 @@ impl Summary {
         match self.converged_at_s {
             Some(at_s) => line(f, "in step", format!("all of them, after {}", duration(us(at_s)))),
             None => {
-                let of = plural(self.delay.due, "delivery").replace("deliverys", "deliveries");
+                let of = plural(self.delay.due, "delivery");
                 let lacking = self.delay.due.saturating_sub(self.delay.came).max(self.lacking);
                 line(
                     f,

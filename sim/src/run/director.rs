@@ -12,13 +12,11 @@ use crate::mobility::{Walker, places};
 use crate::random::{Generator, Seeds};
 use crate::scenario::{Conduct, FaultKind, NodeClock, Scenario, Strike};
 use crate::workload::{Operation, OperationKind, Operations};
-use crate::world::Queue;
-use crate::{Backup, Impairment, Misdeed, NodeIndex, Ppm, World, laws};
+use crate::world::{EPOCH_MS, Queue, ppm};
+use crate::{Backup, Impairment, Misdeed, NodeIndex, World, laws};
 
 /// Clocks that drift are set anew so often.
 const DRIFT_US: u64 = 3_600_000_000;
-/// 2026-01-01 in milliseconds since 1970: where the world's time begins.
-const EPOCH_MS: i64 = 1_767_225_600_000;
 
 /// Something that the director does.
 #[derive(Debug, Clone, Copy)]
@@ -61,10 +59,6 @@ pub(super) struct Director<'a> {
     apart: BTreeMap<(NodeIndex, NodeIndex), usize>,
     misdeeds: BTreeMap<(usize, NodeIndex), Generator>,
     operations: Operations,
-}
-
-fn ppm(share: f64) -> Ppm {
-    (share.clamp(0.0, 1.0) * 1e6) as Ppm
 }
 
 impl<'a> Director<'a> {
@@ -192,8 +186,8 @@ impl<'a> Director<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Result<World, RunError> {
-        Ok(self.world)
+    pub(super) fn finish(self) -> World {
+        self.world
     }
 
     fn act(&mut self, at_us: u64, act: Act) -> Result<(), RunError> {
@@ -260,15 +254,19 @@ impl<'a> Director<'a> {
         self.world.set_clock(node, ahead_ms.saturating_add(jump_ms));
     }
 
+    /// Without a battery a clock goes on from 1970.
+    fn unset_clock(&mut self, node: NodeIndex) {
+        let since_1970_ms = EPOCH_MS + self.world.now_us() / 1000;
+        self.jumps.insert(node, -since_1970_ms.cast_signed());
+    }
+
     /// Starts a node, unless something keeps it down.
     fn start(&mut self, node: NodeIndex) -> Result<(), RunError> {
         if self.held_down.contains_key(&node) || self.world.is_up(node) {
             return Ok(());
         }
         if self.clocks[node].unset {
-            // Without a battery a clock goes on from 1970.
-            self.jumps
-                .insert(node, -EPOCH_MS - (self.world.now_us() / 1000).cast_signed());
+            self.unset_clock(node);
         }
         self.set_clock(node);
         Ok(self.world.start(node)?)
@@ -344,8 +342,7 @@ impl<'a> Director<'a> {
                 }
                 FaultKind::ClockUnset => {
                     self.world.crash(node)?;
-                    self.jumps
-                        .insert(node, -EPOCH_MS - (self.world.now_us() / 1000).cast_signed());
+                    self.unset_clock(node);
                     self.start(node)?;
                 }
                 FaultKind::LinkDown => self.links.take_down(&mut self.world, node, true)?,
@@ -371,12 +368,8 @@ impl<'a> Director<'a> {
                     let name = format!("{} (clone)", self.scenario.nodes[node].name);
                     let clone = self.world.clone_node(node, &name)?;
                     // It is where its twin is, and dials the same neighbours.
-                    for dialled in &self.links.all {
-                        let (a, b) = (dialled.link.a, dialled.link.b);
-                        let other = if a == node { b } else { a };
-                        if a == node || b == node {
-                            self.world.link(clone, other)?;
-                        }
+                    for other in self.links.others(node) {
+                        self.world.link(clone, other)?;
                     }
                     if lasts {
                         self.clones.insert((index, node), clone);

@@ -6,7 +6,8 @@ use cairn::mesh::EngineError;
 
 use crate::random::{Generator, Seeds};
 use crate::scenario::{Flaps, Link, Scenario, Way};
-use crate::{Ppm, WireQuality, World};
+use crate::world::ppm;
+use crate::{WireQuality, World};
 
 /// A link as the director sees it.
 pub(super) struct Dialled {
@@ -25,10 +26,6 @@ pub(super) struct Links {
     splits: BTreeMap<(usize, usize), usize>,
     /// How many faults keep a node's links down.
     down: BTreeMap<usize, usize>,
-}
-
-fn ppm(share: f64) -> Ppm {
-    (share.clamp(0.0, 1.0) * 1e6) as Ppm
 }
 
 fn quality(way: &Way) -> WireQuality {
@@ -114,6 +111,16 @@ impl Links {
         if apart { world.cut(a, b) } else { Ok(()) }
     }
 
+    /// Whom a node's links lead to, whether they are up or not.
+    pub(super) fn others(&self, node: usize) -> Vec<usize> {
+        let others = self.all.iter().filter_map(|dialled| match dialled.link {
+            Link { a, b, .. } if a == node => Some(b),
+            Link { a, b, .. } if b == node => Some(a),
+            _ => None,
+        });
+        others.collect()
+    }
+
     /// A node's links are down, or no longer for this reason.
     pub(super) fn take_down(
         &mut self,
@@ -125,14 +132,7 @@ impl Links {
         if !down {
             return Ok(());
         }
-        let others: Vec<usize> = (self.all.iter())
-            .filter_map(|dialled| match dialled.link {
-                Link { a, b, .. } if a == node => Some(b),
-                Link { a, b, .. } if b == node => Some(a),
-                _ => None,
-            })
-            .collect();
-        for other in others {
+        for other in self.others(node) {
             world.cut(node, other)?;
         }
         Ok(())

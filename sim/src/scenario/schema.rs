@@ -171,15 +171,20 @@ impl Section {
         self.keys.iter().chain(of_kind)
     }
 
-    /// Its own keys, and those of all kinds, each name once.
-    fn all_keys(&self) -> impl Iterator<Item = &'static Key> {
-        let mut seen: Vec<&str> = Vec::new();
+    /// Its own keys, and those of every kind; some names more than once.
+    pub(super) fn every_key(&self) -> impl Iterator<Item = &'static Key> {
         let of_kinds = self
             .kinds
             .iter()
             .flat_map(|kinds| kinds.all)
             .flat_map(|kind| kind.keys);
-        self.keys.iter().chain(of_kinds).filter(move |key| {
+        self.keys.iter().chain(of_kinds)
+    }
+
+    /// Its own keys, and those of all kinds, each name once.
+    fn all_keys(&self) -> impl Iterator<Item = &'static Key> {
+        let mut seen: Vec<&str> = Vec::new();
+        self.every_key().filter(move |key| {
             let is_new = !seen.contains(&key.name);
             seen.push(key.name);
             is_new
@@ -189,17 +194,7 @@ impl Section {
     /// This section and all that stand in it.
     pub(super) fn walk(&'static self, visit: &mut dyn FnMut(&'static Self)) {
         visit(self);
-        let of_kinds = self
-            .kinds
-            .iter()
-            .flat_map(|kinds| kinds.all)
-            .flat_map(|kind| kind.keys);
-        for inner in self
-            .keys
-            .iter()
-            .chain(of_kinds)
-            .filter_map(|key| key.takes.section())
-        {
+        for inner in self.every_key().filter_map(|key| key.takes.section()) {
             inner.walk(visit);
         }
     }

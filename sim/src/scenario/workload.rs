@@ -123,6 +123,17 @@ pub enum Body {
     Text,
 }
 
+impl Body {
+    /// How the names of such documents end.
+    pub(crate) const fn ending(self) -> &'static str {
+        match self {
+            Self::Random => "",
+            Self::Json => ".json",
+            Self::Text => ".txt",
+        }
+    }
+}
+
 /// A file that is to be written as a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileToWrite {

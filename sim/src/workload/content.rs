@@ -53,18 +53,6 @@ impl Content {
             Self::File { source, .. } => fs::read(source),
         }
     }
-
-    /// The media type that an app would give.
-    pub fn media_type(&self) -> &'static str {
-        match self {
-            Self::Made(pieces) => match pieces.first().map(|piece| piece.body) {
-                Some(Body::Json) => "application/json",
-                Some(Body::Text) => "text/plain",
-                _ => "application/octet-stream",
-            },
-            Self::File { .. } => "application/octet-stream",
-        }
-    }
 }
 
 /// Words of which texts are made, the frequent ones first.

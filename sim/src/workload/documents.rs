@@ -72,33 +72,21 @@ impl DocumentStream {
             made: 0,
         };
         let writers = workload.writers.iter().map(writer);
-        match rate {
-            Rate::EachPerHour(per_hour) => writers
-                .filter_map(|writer| {
-                    let key = format!("{}/{}", workload.name, writer.name);
-                    Self::new(
-                        index,
-                        workload,
-                        vec![writer],
-                        Pace::Mean(HOUR_US / per_hour),
-                        seeds,
-                        &key,
-                    )
-                })
-                .collect(),
-            Rate::AllPerHour(per_hour) => {
-                let pace = Pace::Mean(HOUR_US / per_hour);
-                Self::new(index, workload, writers.collect(), pace, seeds, &workload.name)
-                    .into_iter()
-                    .collect()
+        let pace = match rate {
+            Rate::EachPerHour(per_hour) => {
+                return writers
+                    .filter_map(|writer| {
+                        let key = format!("{}/{}", workload.name, writer.name);
+                        let pace = Pace::Mean(HOUR_US / per_hour);
+                        Self::new(index, workload, vec![writer], pace, seeds, &key)
+                    })
+                    .collect();
             }
-            Rate::Count(count) => {
-                let pace = Pace::Left(*count);
-                Self::new(index, workload, writers.collect(), pace, seeds, &workload.name)
-                    .into_iter()
-                    .collect()
-            }
-        }
+            Rate::AllPerHour(per_hour) => Pace::Mean(HOUR_US / per_hour),
+            Rate::Count(count) => Pace::Left(*count),
+        };
+        let of_all = Self::new(index, workload, writers.collect(), pace, seeds, &workload.name);
+        of_all.into_iter().collect()
     }
 
     fn new(
@@ -227,11 +215,7 @@ impl DocumentStream {
     /// Such as `/private/notes/house-3/17.json`. Names in a scenario can stand in a path, so there always is one.
     fn path(&self, writer: usize, number: u64) -> Option<DocumentPath> {
         let category = self.categories[(number % self.categories.len() as u64) as usize].name();
-        let ending = match self.body {
-            Body::Random => "",
-            Body::Json => ".json",
-            Body::Text => ".txt",
-        };
+        let ending = self.body.ending();
         let (workload, writer) = (&self.name, &self.writers[writer].name);
         DocumentPath::parse(&format!("/{category}/{workload}/{writer}/{number}{ending}")).ok()
     }

@@ -40,11 +40,7 @@ impl ReadingStream {
         let sensor = |node: &usize| {
             let name = &scenario.nodes[*node].name;
             let mut generator = seeds.generator("workload", format!("{}/{name}", workload.name));
-            let ending = match body {
-                Body::Random => "",
-                Body::Json => ".json",
-                Body::Text => ".txt",
-            };
+            let ending = body.ending();
             let path = format!("/{}/{}/{name}{ending}", category.name(), workload.name);
             Some(Self {
                 workload: index,

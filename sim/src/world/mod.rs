@@ -44,6 +44,7 @@ pub use disk::Backup;
 pub use harm::Impairment;
 pub use misconduct::Misdeed;
 pub use planted::Planted;
+pub(crate) use wires::ppm;
 pub use wires::{Ppm, WireQuality};
 
 use crate::node::{Space, device_key};
@@ -184,7 +185,6 @@ pub struct World {
     spaces: Vec<Space>,
     /// The nodes of each space.
     members: Vec<Rc<[NodeIndex]>>,
-    tombstone_age_min: Duration,
     left_out: BTreeSet<NodeIndex>,
     impaired: BTreeMap<NodeIndex, Impairment>,
     conduct: BTreeMap<NodeIndex, Conduct>,
@@ -195,7 +195,7 @@ pub struct World {
 }
 
 /// 2026-01-01, so that hybrid timestamps look like real ones.
-const EPOCH_MS: u64 = 1_767_225_600_000;
+pub(crate) const EPOCH_MS: u64 = 1_767_225_600_000;
 
 /// What every disk has room for, in bytes.
 pub const DISK_FREE: u64 = 1 << 40;
@@ -262,7 +262,6 @@ impl World {
             replies: BTreeMap::new(),
             requests: BTreeMap::new(),
             spaces: spaces.collect(),
-            tombstone_age_min: Duration::ZERO,
             left_out: BTreeSet::new(),
             impaired: BTreeMap::new(),
             conduct: BTreeMap::new(),
@@ -280,11 +279,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    /// Tombstones that all holders have are kept this long.
-    pub const fn set_tombstone_age_min(&mut self, age: Duration) {
-        self.tombstone_age_min = age;
     }
 
     /// A number below `bound`.
@@ -344,7 +338,7 @@ impl World {
         self.lives += 1;
         let seed = self.seeds.bytes("engine", format!("{node} {}", self.lives));
         let state = &mut self.nodes[node];
-        state.start(&self.spaces[state.space], seed, self.tombstone_age_min)?;
+        state.start(&self.spaces[state.space], seed)?;
         self.trace.record(self.now_us, Kind::Fault, node, b"start");
         if let Some(chronicle) = &mut self.chronicle {
             chronicle.started(self.now_us, node);
@@ -752,29 +746,12 @@ impl World {
             let lost = arrivals.is_empty();
             chronicle.wired(self.now_us, from, to, kind::wired(&frame), frame.len(), lost);
         }
-        let Some(last) = arrivals.pop() else {
-            return;
-        };
-        for (at_us, is_damaged) in arrivals {
-            let frame = self.on_the_way(frame.clone(), is_damaged);
-            self.plan(
-                at_us,
-                Planned::Deliver {
-                    to,
-                    link: other,
-                    frame,
-                },
-            );
+        let copies = std::iter::repeat_n(frame, arrivals.len());
+        for (frame, (at_us, is_damaged)) in copies.zip(arrivals) {
+            let frame = self.on_the_way(frame, is_damaged);
+            let link = other;
+            self.plan(at_us, Planned::Deliver { to, link, frame });
         }
-        let frame = self.on_the_way(frame, last.1);
-        self.plan(
-            last.0,
-            Planned::Deliver {
-                to,
-                link: other,
-                frame,
-            },
-        );
     }
 
     fn on_the_way(&mut self, mut frame: Vec<u8>, is_damaged: bool) -> Vec<u8> {

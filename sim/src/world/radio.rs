@@ -188,7 +188,7 @@ impl World {
             .get(&node)
             .map(|antenna| antenna.past)
             .unwrap_or_default();
-        if let Some(radio) = self.air.as_ref().and_then(|air| air.radios.get(&node)) {
+        if let Some(radio) = self.radio_of(node) {
             add(&mut sum, radio.station.counts());
         }
         sum
@@ -266,8 +266,7 @@ impl World {
     }
 
     pub(super) fn is_radio(&self, node: NodeIndex, link: LinkId) -> bool {
-        let radio = self.air.as_ref().and_then(|air| air.radios.get(&node));
-        radio.is_some_and(|radio| radio.link == link)
+        self.radio_of(node).is_some_and(|radio| radio.link == link)
     }
 
     pub(super) fn overheard(&mut self, node: NodeIndex, link: LinkId, chunk: &Hash) -> Option<Vec<u8>> {

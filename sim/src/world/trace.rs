@@ -26,7 +26,6 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trace {
     hasher: blake3::Hasher,
-    events: u64,
 }
 
 impl Trace {
@@ -39,7 +38,6 @@ impl Trace {
         head[17..25].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
         self.hasher.update(&head);
         self.hasher.update(bytes);
-        self.events += 1;
     }
 
     /// In hexadecimal.

@@ -9,6 +9,11 @@ use cairn::mesh::LinkId;
 /// Parts in a million.
 pub type Ppm = u32;
 
+/// A share, 0 to 1, in millionths.
+pub(crate) fn ppm(share: f64) -> Ppm {
+    (share.clamp(0.0, 1.0) * 1e6) as Ppm
+}
+
 /// What one direction of a link does to frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WireQuality {

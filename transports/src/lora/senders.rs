@@ -42,9 +42,7 @@ struct Sender {
     recorded: u32,
     /// What the record named at the start: older fragments count as heard.
     before_start: Option<u32>,
-    /// Something newer than what the record named came.
-    current: bool,
-    /// In this run.
+    /// In this run; none before something newer than what the record named came.
     heard: Option<Instant>,
 }
 
@@ -61,7 +59,7 @@ impl Sender {
 
     /// What is not new: a recording, or a sender that does not know of this node's start.
     const fn stale(&self) -> Opened {
-        if self.current {
+        if self.heard.is_some() {
             Opened::Replay
         } else {
             Opened::Unknown
@@ -126,7 +124,6 @@ impl Senders {
                 last: Some(heard.counter),
                 recorded: heard.counter,
                 before_start: Some(heard.counter),
-                current: false,
                 heard: None,
             };
             (peer, sender)
@@ -216,7 +213,6 @@ impl Senders {
                 }
                 sender.last = Some(last.max(counter));
                 sender.heard = Some(now);
-                sender.current = true;
                 self.changed |= sender.reserve();
                 return Opened::Frame {
                     from: *peer,
@@ -248,7 +244,6 @@ impl Senders {
                 }
                 sender.last = before;
                 sender.heard = Some(now);
-                sender.current = true;
                 self.changed |= sender.reserve();
                 return Opened::Introduced {
                     peer,
@@ -276,7 +271,6 @@ impl Senders {
             last: before,
             recorded: introduction.counter.saturating_add(COUNTER_LUMP),
             before_start: None,
-            current: true,
             heard: Some(now),
         };
         self.changed = true;

@@ -11,15 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
 
 use super::entries::{NodeRef, node_ref};
 use super::message::{RadioMessage, Told};
 use super::speak::{SLOT_ACKNOWLEDGEMENTS, SLOT_ASK};
 use super::summary::{Digest, Runs};
+use super::trickle::part;
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Acknowledgement, Lane, LinkId, RadioProfile};
-use crate::model::{Capabilities, Instant, NodeId, Now};
+use crate::model::{Instant, NodeId, Now};
 use crate::store::Store;
 
 /// After a change one asks within this time; then after twice the pause, up to the longest.
@@ -53,11 +53,6 @@ pub(super) struct Custody {
     saved_us: u64,
     reckoned: Instant,
     enough_from: Instant,
-}
-
-fn part(span: Duration, rng: &mut ChaCha8Rng) -> Duration {
-    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
-    Duration::from_micros(rng.next_u64() % micros)
 }
 
 impl Custody {
@@ -115,21 +110,12 @@ impl<S: Store> Engine<S> {
             .by_id
             .values()
             .flat_map(|radio| radio.neighbours.keys().copied())
-            .chain(
-                self.links
-                    .granted()
-                    .into_iter()
-                    .filter_map(|link| Some(self.links.get(link)?.peer)),
-            )
+            .chain(self.links.granted_peers())
             .chain([self.node])
             .collect();
-        let devices = self.membership.grants().into_iter().filter(|grant| {
-            grant.capabilities.includes(Capabilities::HOLD) && !grant.capabilities.is_invite()
-        });
-        let devices: BTreeSet<NodeId> = devices.map(|grant| grant.subject).collect();
         let holders = self.membership.holders(now.wall).into_iter();
         holders
-            .filter(|node| devices.contains(node) && !near.contains(node))
+            .filter(|node| !near.contains(node))
             .filter(|node| {
                 self.peers
                     .get(node)

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rand_chacha::rand_core::Rng;
-
 use super::entries::{self, NodeRef, node_ref};
 use super::message::{Beacon, ChunkRef, RadioMessage, StatementRef};
 use super::neighbours::{Neighbour, Radio};
 use super::speak::{SLOT_WANT, WANT_PAUSE_MAX};
 use super::summary::{Digest, Summary};
+use super::trickle::part;
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, LinkId, RadioProfile};
 use crate::model::{Capabilities, Clock, Dot, Grant, NodeId, Now, Revocation, Writer};
@@ -104,8 +103,7 @@ impl<S: Store> Engine<S> {
 
     /// A random part of `span`.
     fn jitter(&mut self, span: Duration) -> Duration {
-        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
-        Duration::from_micros(self.rng.next_u64() % micros)
+        part(span, &mut self.rng)
     }
 
     fn beacon(&mut self, now: Now, radio: LinkId, from: NodeId, beacon: Beacon, member: bool) -> Result<()> {

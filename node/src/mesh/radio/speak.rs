@@ -8,12 +8,12 @@ use super::entries::{self, Packed, node_ref};
 use super::message::{Beacon, CALLED_MAX, MembershipDigest, RadioMessage, StatementRef};
 use super::neighbours::{Neighbour, Wanted};
 use super::summary::{Digest, Runs, Summary};
-use super::trickle::Turn;
+use super::trickle::{Turn, part};
 use rand_chacha::rand_core::Rng;
 
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, Broadcast, Lane, LinkId, RadioPrice};
-use crate::model::{Clock, Dot, Entry, Hash, NodeId, Now, Payload, Sequence, Writer};
+use crate::model::{Clock, Content, Dot, Entry, Hash, NodeId, Now, Payload, Sequence, Writer};
 use crate::space::{MissingEntry, chunk_record};
 use crate::store::Store;
 
@@ -85,10 +85,8 @@ impl<S: Store> Engine<S> {
                 radio.custody.news(now.instant, &mut self.rng);
                 if of_others && !self.radios.incomplete || completed {
                     let within = radio.beacons(12);
-                    let micros = self.rng.next_u64() % (within.as_micros() as u64).max(1);
-                    radio
-                        .trickle
-                        .must_speak(now.instant.after(Duration::from_micros(micros)));
+                    let at = now.instant.after(part(within, &mut self.rng));
+                    radio.trickle.must_speak(at);
                 }
                 radio.push_by(now.instant);
             }
@@ -395,19 +393,21 @@ impl<S: Store> Engine<S> {
             .copied()
             .collect();
         for dot in candidates {
-            let entry = self.view(|view| view.entry(dot))?;
-            if let Some(entry) = &entry
-                && let Some(content) = entry.content()
-                && !self.is_wanted_by_radio(dot, &entry.change().path, content.len)
-            {
+            let Some(entry) = self.view(|view| view.entry(dot))? else {
+                continue;
+            };
+            let Some(content) = entry.content() else {
+                continue;
+            };
+            if !self.is_wanted_by_radio(dot, &entry.change().path, content.len) {
                 self.radios.too_long.insert(dot);
                 continue;
             }
-            let chunks = self.lacking_chunks(dot)?;
-            if chunks.as_ref().is_some_and(Vec::is_empty) {
+            let chunks = self.lacking_chunks(dot, content)?;
+            if chunks.is_empty() {
                 self.complete_payload(dot)?;
             }
-            for (hash, len) in chunks.unwrap_or_default() {
+            for (hash, len) in chunks {
                 if smallest.is_none_or(|(_, least, _)| len < least) {
                     smallest = Some((hash, len, dot));
                 }
@@ -416,15 +416,9 @@ impl<S: Store> Engine<S> {
         Ok(smallest)
     }
 
-    /// The chunks of a payload that are not here, with their lengths; `None` if there is no such document.
-    pub(in crate::mesh) fn lacking_chunks(&self, dot: Dot) -> Result<Option<Vec<(Hash, u32)>>> {
+    /// The chunks of a payload that are not here, with their lengths.
+    pub(in crate::mesh) fn lacking_chunks(&self, dot: Dot, content: &Content) -> Result<Vec<(Hash, u32)>> {
         self.view(|view| {
-            let Some(entry) = view.entry(dot)? else {
-                return Ok(None);
-            };
-            let Some(content) = entry.content() else {
-                return Ok(None);
-            };
             let listed: Vec<Hash> = match content.payload {
                 Payload::Inline => Vec::new(),
                 Payload::Chunk => vec![content.hash],
@@ -433,15 +427,15 @@ impl<S: Store> Engine<S> {
                     .map(|manifest| manifest.chunks().iter().map(|chunk| chunk.hash).collect())
                     .unwrap_or_default(),
             };
-            let mut lacking = Vec::new();
+            let (mut seen, mut lacking) = (BTreeSet::new(), Vec::new());
             for hash in listed {
-                if let Some(record) = chunk_record(view.0, &hash)?.filter(|record| !record.present)
-                    && !lacking.contains(&(hash, record.len))
+                if seen.insert(hash)
+                    && let Some(record) = chunk_record(view.0, &hash)?.filter(|record| !record.present)
                 {
                     lacking.push((hash, record.len));
                 }
             }
-            Ok(Some(lacking))
+            Ok(lacking)
         })
     }
 

@@ -62,8 +62,7 @@ impl Trickle {
 
     fn begin(&mut self, now: Instant, rng: &mut ChaCha8Rng) {
         let half = self.interval / 2;
-        let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
-        let random = Duration::from_micros(rng.next_u64() % micros);
+        let random = part(half, rng);
         self.end = now.after(self.interval);
         self.speak = Some(now.after(half + random));
         self.heard = 0;
@@ -122,6 +121,12 @@ impl Trickle {
         }
         Turn::Silent
     }
+}
+
+/// A random part of `span`.
+pub(super) fn part(span: Duration, rng: &mut ChaCha8Rng) -> Duration {
+    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
+    Duration::from_micros(rng.next_u64() % micros)
 }
 
 #[cfg(test)]

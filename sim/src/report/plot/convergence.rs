@@ -20,7 +20,7 @@ const FAULTS_MAX: usize = 60;
 pub(super) fn plot(recording: &Recording) -> Option<String> {
     let last = recording.samples.last()?;
     let duration_us = recording.duration_us;
-    let due = plural(last.due, "delivery").replace("deliverys", "deliveries");
+    let due = plural(last.due, "delivery");
     let found = match recording.converged_at_us {
         Some(at_us) => format!("All {due} were made after {}.", duration(at_us)),
         None => format!("{} of {due} were made when the run ended.", share(there(last))),

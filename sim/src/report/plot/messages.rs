@@ -1,6 +1,6 @@
 //! What the bytes were spent on.
 
-use super::super::quantity::{bytes, count, duration, share};
+use super::super::quantity::{bytes, duration, plural, share};
 use super::axis;
 use super::chart::{Area, WIDTH, bottom_axis, sheet};
 use super::svg::{Anchor, shortened};
@@ -41,10 +41,7 @@ pub(super) fn plot(recording: &Recording) -> Option<String> {
     for (row, (kind, traffic)) in kinds.iter().enumerate() {
         let top = area.top + ROW * row as f64;
         let (x, _) = area.at(traffic.bytes as f64 / end, 0.0);
-        let frames = match traffic.frames {
-            1 => "1 frame".to_owned(),
-            frames => format!("{} frames", count(frames)),
-        };
+        let frames = plural(traffic.frames, "frame");
         let mut label = format!("{} · {frames}", bytes(traffic.bytes));
         if traffic.airtime_us > 0 {
             label = format!("{label} · {} on air", duration(traffic.airtime_us));

@@ -25,12 +25,7 @@ fn every_key_can_be_used() {
     assert_eq!(scenario.faults.len(), 15);
     assert_eq!(scenario.workloads.len(), 7);
     super::keys::SCENARIO.walk(&mut |section| {
-        let of_kinds = section
-            .kinds
-            .iter()
-            .flat_map(|kinds| kinds.all)
-            .flat_map(|kind| kind.keys);
-        for key in section.keys.iter().chain(of_kinds) {
+        for key in section.every_key() {
             let lines = EVERYTHING.lines().chain(E22.lines());
             let used = lines.filter(|line| !line.starts_with('#')).any(|line| {
                 line.split([' ', '[', ']', '{', ',', '.'])

@@ -57,52 +57,29 @@ impl Station {
         self.introduce = Some((now, true));
     }
 
+    /// Says whether the turn is taken: by a frame, or by the wait for one.
     pub(super) fn send_introduction(&mut self, now: Instant) -> bool {
         let Some((at, again)) = self.introduce else {
             return false;
         };
-        let at = at.max(self.hold_until);
-        if at > now {
-            self.plan_turn(at);
-            return false;
-        }
-        if !self.may_send(now, INTRODUCTION_LEN, 0) {
-            return true;
-        }
-        let mut nonce = [0; 13];
-        self.rng.fill_bytes(&mut nonce);
-        let Some(space) = self.spaces.first() else {
-            return false;
-        };
-        let introduction = Introduction {
+        let own = Introduction {
             node: self.node.0,
             generation: self.generation,
             counter: self.counter,
             again,
             of_another: false,
         };
-        let sealed = introduction.seal(space.introduction_key(), space.key().epoch(), nonce);
-        self.introduce = None;
-        self.introduced = Some(now);
-        self.transmit(now, sealed, None);
-        true
+        let attempt = self.attempt(now, at, &own);
+        if attempt == Attempt::Sent {
+            self.introduce = None;
+            self.introduced = Some(now);
+        }
+        attempt != Attempt::NotNow
     }
 
+    /// As [`send_introduction`](Self::send_introduction).
     pub(super) fn send_correction(&mut self, now: Instant) -> bool {
         let Some((at, peer, generation)) = self.correct else {
-            return false;
-        };
-        let at = at.max(self.hold_until);
-        if at > now {
-            self.plan_turn(at);
-            return false;
-        }
-        if !self.may_send(now, INTRODUCTION_LEN, 0) {
-            return true;
-        }
-        let mut nonce = [0; 13];
-        self.rng.fill_bytes(&mut nonce);
-        let Some(space) = self.spaces.first() else {
             return false;
         };
         let correction = Introduction {
@@ -112,12 +89,44 @@ impl Station {
             again: false,
             of_another: true,
         };
-        let sealed = correction.seal(space.introduction_key(), space.key().epoch(), nonce);
-        self.correct = None;
-        self.corrected = Some(now);
-        self.transmit(now, sealed, None);
-        true
+        let attempt = self.attempt(now, at, &correction);
+        if attempt == Attempt::Sent {
+            self.correct = None;
+            self.corrected = Some(now);
+        }
+        attempt != Attempt::NotNow
     }
+
+    /// Sends an introduction that is due at `at`, if it may go.
+    fn attempt(&mut self, now: Instant, at: Instant, introduction: &Introduction) -> Attempt {
+        let at = at.max(self.hold_until);
+        if at > now {
+            self.plan_turn(at);
+            return Attempt::NotNow;
+        }
+        if !self.may_send(now, INTRODUCTION_LEN, 0) {
+            return Attempt::Held;
+        }
+        let mut nonce = [0; 13];
+        self.rng.fill_bytes(&mut nonce);
+        let Some(space) = self.spaces.first() else {
+            return Attempt::NotNow;
+        };
+        let sealed = introduction.seal(space.introduction_key(), space.key().epoch(), nonce);
+        self.transmit(now, sealed, None);
+        Attempt::Sent
+    }
+}
+
+/// What became of an introduction that was to be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// It is not due, or nobody could open it.
+    NotNow,
+    /// The law holds it back, and with it all that is less urgent.
+    Held,
+    /// It is with the modem.
+    Sent,
 }
 
 /// A generation that no frame was sealed with yet, above `last`.
