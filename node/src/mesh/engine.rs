@@ -314,7 +314,8 @@ impl<S: Store> Engine<S> {
     fn store_records(&mut self) -> Result<()> {
         let changed = std::mem::take(&mut self.changed);
         self.own.time = self.clock_of_writes.last();
-        let (own, held) = (self.own, self.held.shortened(CLOCK_LEN_MAX));
+        let own = self.own;
+        let held = changed.held.then(|| self.held.shortened(CLOCK_LEN_MAX));
         let membership = changed.membership.then(|| self.membership.clone());
         let collected = changed.collected.then(|| self.collected.clone());
         let requested = changed
@@ -329,7 +330,7 @@ impl<S: Store> Engine<S> {
         if changed.own {
             records::store(tx, Record::OwnWriter, &own)?;
         }
-        if changed.held {
+        if let Some(held) = held {
             records::store(tx, Record::Clock, &held)?;
         }
         if let Some(membership) = membership {

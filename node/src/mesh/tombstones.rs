@@ -30,6 +30,10 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         self.next_tombstones = now.instant.after(INTERVAL);
+        let tombstones = self.view(|view| view.tombstones(None, BATCH))?;
+        if tombstones.is_empty() {
+            return Ok(());
+        }
         let holders: Vec<_> = self
             .membership
             .holders(now.wall)
@@ -41,7 +45,6 @@ impl<S: Store> Engine<S> {
             .iter()
             .map(|node| self.peers.get(node).map_or(&none, |record| &record.acknowledged))
             .collect();
-        let tombstones = self.view(|view| view.tombstones(None, BATCH))?;
         let mut due: Vec<Dot> = Vec::new();
         for dot in tombstones {
             let age_ms = self

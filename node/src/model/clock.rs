@@ -7,10 +7,12 @@
 //! `(a ∪ b) ∪ c = a ∪ (b ∪ c)`; idempotent, `a ∪ a = a`. [`Clock::compare`] is the order of that lattice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, de::Error as _};
 
 use super::dot::{Dot, Sequence, Writer};
+use super::ranges::Ranges;
 
 /// Most writers (node incarnations) in one clock.
 pub const WRITERS_MAX: usize = 65_536;
@@ -46,74 +48,11 @@ pub enum Causality {
     Concurrent,
 }
 
-/// Sequences of one writer: disjoint ranges that do not touch, ascending, as start → last (both inclusive, from 1).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Ranges(BTreeMap<u64, u64>);
-
-impl Ranges {
-    fn contains(&self, sequence: u64) -> bool {
-        self.0
-            .range(..=sequence)
-            .next_back()
-            .is_some_and(|(_, last)| *last >= sequence)
-    }
-
-    /// Adds `start..=last`, joining what overlaps or touches.
-    fn insert(&mut self, mut start: u64, mut last: u64) {
-        if let Some((before, before_last)) = self.0.range(..=start).next_back()
-            && before_last.saturating_add(1) >= start
-        {
-            if *before_last >= last {
-                return;
-            }
-            start = *before;
-        }
-        let reach = last.saturating_add(1);
-        while let Some((&next, &next_last)) = self.0.range(start..=reach.max(start)).next() {
-            self.0.remove(&next);
-            last = last.max(next_last);
-            if next_last > reach {
-                break;
-            }
-        }
-        self.0.insert(start, last);
-    }
-
-    /// Takes `first..=last` out.
-    fn remove(&mut self, first: u64, last: u64) {
-        let before = self.0.range(..first).next_back().map(|(start, _)| *start);
-        let touched: Vec<(u64, u64)> = before
-            .into_iter()
-            .chain(self.0.range(first..=last.max(first)).map(|(start, _)| *start))
-            .filter_map(|start| self.0.get_key_value(&start).map(|(start, end)| (*start, *end)))
-            .collect();
-        for (start, end) in touched {
-            if end < first {
-                continue;
-            }
-            self.0.remove(&start);
-            if start < first {
-                self.0.insert(start, first - 1);
-            }
-            if end > last {
-                self.0.insert(last + 1, end);
-            }
-        }
-    }
-
-    fn includes(&self, other: &Self) -> bool {
-        other.0.iter().all(|(start, last)| {
-            self.0
-                .range(..=start)
-                .next_back()
-                .is_some_and(|(_, own_last)| own_last >= last)
-        })
-    }
-}
-
 /// A set of dots, kept small. See the module's head.
+///
+/// Copies share what they hold until one of them changes: what a node knows of its neighbours is mostly what it holds itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Clock(BTreeMap<Writer, Ranges>);
+pub struct Clock(Arc<BTreeMap<Writer, Ranges>>);
 
 impl Clock {
     /// Holds nothing.
@@ -126,6 +65,15 @@ impl Clock {
     /// Who takes in the live part of a long history holds as many ranges as there are documents, until the rest was
     /// looked through; such a clock fits into no message. To say that one holds less is always safe.
     pub fn shortened(&self, len_max: usize) -> Self {
+        let range_len = number_len(Sequence::MAX.0) * 2;
+        let len: usize = self
+            .0
+            .values()
+            .map(|ranges| WRITER_LEN_MAX + ranges.len() * range_len)
+            .sum();
+        if len <= len_max {
+            return self.clone();
+        }
         let mut left = len_max;
         let mut kept = BTreeMap::new();
         for (at, (writer, ranges)) in self.0.iter().enumerate() {
@@ -134,20 +82,20 @@ impl Clock {
             let mut used = WRITER_LEN_MAX;
             let mut end = 0;
             let mut first = BTreeMap::new();
-            for (start, last) in ranges.0.iter().take(RANGES_MAX) {
+            for (start, last) in ranges.iter().take(RANGES_MAX) {
                 used += number_len(start - end - 1) + number_len(last - start);
                 if used > share {
                     break;
                 }
-                first.insert(*start, *last);
-                end = *last;
+                first.insert(start, last);
+                end = last;
             }
             if !first.is_empty() {
-                kept.insert(*writer, Ranges(first));
+                kept.insert(*writer, Ranges::of_sorted(first));
             }
             left = left.saturating_sub(used.min(share));
         }
-        Self(kept)
+        Self(Arc::new(kept))
     }
 
     /// Says whether the dot is held.
@@ -165,8 +113,10 @@ impl Clock {
     /// Adds all dots of `writer` from `first` to `last`, both included, up to [`Sequence::MAX`].
     pub fn insert_range(&mut self, writer: Writer, first: Sequence, last: Sequence) {
         let (first, last) = (first.0.max(1), last.min(Sequence::MAX).0);
-        if first <= last {
-            self.0.entry(writer).or_default().insert(first, last);
+        let held = |ranges: &Ranges| ranges.contains_range(first, last);
+        if first <= last && !self.0.get(&writer).is_some_and(held) {
+            let writers = Arc::make_mut(&mut self.0);
+            writers.entry(writer).or_default().insert(first, last);
         }
     }
 
@@ -177,10 +127,14 @@ impl Clock {
 
     /// Takes all dots of `writer` from `first` to `last` out.
     pub fn remove_range(&mut self, writer: Writer, first: Sequence, last: Sequence) {
-        if let Some(ranges) = self.0.get_mut(&writer) {
+        if !self.0.contains_key(&writer) {
+            return;
+        }
+        let writers = Arc::make_mut(&mut self.0);
+        if let Some(ranges) = writers.get_mut(&writer) {
             ranges.remove(first.0, last.0);
-            if ranges.0.is_empty() {
-                self.0.remove(&writer);
+            if ranges.is_empty() {
+                writers.remove(&writer);
             }
         }
     }
@@ -196,25 +150,34 @@ impl Clock {
 
     /// The union. See the laws at the module's head.
     pub fn merge(&mut self, other: &Self) {
-        for (writer, ranges) in &other.0 {
-            let own = self.0.entry(*writer).or_default();
-            for (start, last) in &ranges.0 {
-                #[cfg(feature = "planted")]
-                let start = match crate::planted::is(crate::planted::Bug::ClockMerge) {
-                    true => &1,
-                    false => start,
-                };
-                own.insert(*start, *last);
+        #[cfg(feature = "planted")]
+        if crate::planted::is(crate::planted::Bug::ClockMerge) {
+            for (writer, _, last) in other.ranges() {
+                self.insert_range(writer, Sequence(1), last);
+            }
+            return;
+        }
+        if self.includes(other) {
+            return;
+        }
+        if other.includes(self) {
+            *self = other.clone();
+            return;
+        }
+        let writers = Arc::make_mut(&mut self.0);
+        for (writer, ranges) in other.0.iter() {
+            let own = writers.entry(*writer).or_default();
+            for (first, last) in ranges.iter() {
+                own.insert(first, last);
             }
         }
     }
 
     /// Says whether every dot of `other` is held here.
     pub fn includes(&self, other: &Self) -> bool {
-        other
-            .0
-            .iter()
-            .all(|(writer, ranges)| self.0.get(writer).is_some_and(|own| own.includes(ranges)))
+        let held =
+            |(writer, ranges): (&Writer, &Ranges)| self.0.get(writer).is_some_and(|own| own.includes(ranges));
+        Arc::ptr_eq(&self.0, &other.0) || other.0.len() <= self.0.len() && other.0.iter().all(held)
     }
 
     /// How this clock relates to `other`.
@@ -229,59 +192,34 @@ impl Clock {
 
     /// The greatest sequence held of `writer`, exceptions included; 0 when nothing is.
     pub fn last(&self, writer: Writer) -> Sequence {
-        Sequence(
-            self.0
-                .get(&writer)
-                .and_then(|ranges| ranges.0.last_key_value())
-                .map_or(0, |(_, last)| *last),
-        )
+        Sequence(self.0.get(&writer).map_or(0, Ranges::last))
     }
 
     /// The contiguous prefix: all sequences from 1 to this one are held.
     pub fn prefix(&self, writer: Writer) -> Sequence {
-        Sequence(
-            self.0
-                .get(&writer)
-                .and_then(|ranges| ranges.0.get(&1))
-                .copied()
-                .unwrap_or(0),
-        )
+        Sequence(self.0.get(&writer).map_or(0, Ranges::prefix))
     }
 
     /// Every range that is held: writer, first and last sequence, ascending.
     pub fn ranges(&self) -> impl Iterator<Item = (Writer, Sequence, Sequence)> + '_ {
         self.0.iter().flat_map(|(writer, ranges)| {
-            ranges
-                .0
-                .iter()
-                .map(|(start, last)| (*writer, Sequence(*start), Sequence(*last)))
+            let ranges = ranges.iter();
+            ranges.map(|(first, last)| (*writer, Sequence(first), Sequence(last)))
         })
     }
 
     /// The ranges that this clock holds and `other` lacks, ascending.
     pub fn missing_in(&self, other: &Self) -> Vec<(Writer, Sequence, Sequence)> {
-        let empty = Ranges::default();
         let mut missing = Vec::new();
-        for (writer, ranges) in &self.0 {
-            let theirs = other.0.get(writer).unwrap_or(&empty);
-            for (&start, &last) in &ranges.0 {
-                let mut next = start;
-                let before = theirs.0.range(..=start).next_back();
-                let overlapping = before.into_iter().chain(
-                    theirs
-                        .0
-                        .range((std::ops::Bound::Excluded(start), std::ops::Bound::Included(last))),
-                );
-                for (&their_start, &their_last) in overlapping {
-                    if their_start > next {
-                        missing.push((*writer, Sequence(next), Sequence(their_start - 1)));
-                    }
-                    next = next.max(their_last.saturating_add(1));
-                }
-                if next <= last {
-                    missing.push((*writer, Sequence(next), Sequence(last)));
-                }
-            }
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return missing;
+        }
+        let nothing = Ranges::default();
+        for (writer, ranges) in self.0.iter() {
+            let theirs = other.0.get(writer).unwrap_or(&nothing);
+            ranges.missing_in(theirs, &mut |first, last| {
+                missing.push((*writer, Sequence(first), Sequence(last)));
+            });
         }
         missing
     }
@@ -314,12 +252,12 @@ type WireClock = Vec<(Writer, Vec<u64>)>;
 impl Serialize for Clock {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|(writer, ranges)| {
-            let mut numbers = Vec::with_capacity(ranges.0.len() * 2);
+            let mut numbers = Vec::with_capacity(ranges.len() * 2);
             let mut end = 0;
-            for (start, last) in &ranges.0 {
-                numbers.push(start - end - 1);
-                numbers.push(last - start);
-                end = *last;
+            for (first, last) in ranges.iter() {
+                numbers.push(first - end - 1);
+                numbers.push(last - first);
+                end = last;
             }
             (*writer, numbers)
         }))
@@ -354,11 +292,11 @@ impl<'de> Deserialize<'de> for Clock {
                     .ok_or_else(overflow)?;
                 ranges.insert(start, end);
             }
-            if clock.insert(writer, Ranges(ranges)).is_some() {
+            if clock.insert(writer, Ranges::of_sorted(ranges)).is_some() {
                 return Err(D::Error::custom("a writer stands twice in a clock"));
             }
         }
-        Ok(Self(clock))
+        Ok(Self(Arc::new(clock)))
     }
 }
 

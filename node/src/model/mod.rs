@@ -17,6 +17,7 @@ mod identity;
 mod manifest;
 mod membership;
 mod path;
+mod ranges;
 mod revocation;
 mod standing;
 mod time;

@@ -69,7 +69,12 @@ pub(super) struct Receiver {
     pub(super) sending: VecDeque<(u64, Instant)>,
     /// What is on air here or was while something else is that still waits for its end.
     pub(super) audible: Vec<Audible>,
+    /// With so many, it is worth looking which of them can be forgotten.
+    pub(super) forget_at: usize,
 }
+
+/// So few are not looked through.
+const FEW: usize = 8;
 
 impl Receiver {
     /// Marks a frame that has come to its end, and says how it was here. `None`: it was too weak to be here at all.
@@ -79,8 +84,12 @@ impl Receiver {
         Some(*found)
     }
 
-    /// What ended before anything began that still waits for its end can disturb nothing.
+    /// What ended before anything began that still waits for its end can disturb nothing. Looked for only when as many again have
+    /// come: on a crowded channel each frame would look through all that its receivers hear.
     pub(super) fn forget_old(&mut self) {
+        if self.audible.len() < self.forget_at {
+            return;
+        }
         let waiting = self.audible.iter().filter(|audible| !audible.is_over);
         match waiting.map(|audible| audible.start).min() {
             Some(oldest) => self
@@ -88,6 +97,7 @@ impl Receiver {
                 .retain(|audible| !audible.is_over || audible.end > oldest),
             None => self.audible.clear(),
         }
+        self.forget_at = (2 * self.audible.len()).max(FEW);
     }
 
     /// Whether the frame could be understood here if nothing else were on air.

@@ -106,6 +106,8 @@ pub(super) struct Senders {
     key: SpaceKey,
     introduction: FrameKey,
     known: BTreeMap<PeerKey, Sender>,
+    /// The hints of those known: most frames of other spaces are told apart by them.
+    hints: [bool; 256],
     /// The record must be written.
     changed: bool,
 }
@@ -128,11 +130,21 @@ impl Senders {
             };
             (peer, sender)
         });
-        Self {
+        let mut senders = Self {
             introduction: key.introduction_key(),
             known: known.collect(),
+            hints: [false; 256],
             key,
             changed: false,
+        };
+        senders.note_hints();
+        senders
+    }
+
+    fn note_hints(&mut self) {
+        self.hints = [false; 256];
+        for sender in self.known.values() {
+            self.hints[usize::from(sender.hint)] = true;
         }
     }
 
@@ -196,6 +208,9 @@ impl Senders {
     }
 
     fn open_from(&mut self, now: Instant, hint: u8, low: u16, is_fragment: bool, bytes: &[u8]) -> Opened {
+        if !self.hints[usize::from(hint)] {
+            return Opened::Unknown;
+        }
         for (peer, sender) in self.known.iter_mut().filter(|(_, sender)| sender.hint == hint) {
             let last = sender.last.unwrap_or(0);
             for counter in candidates(last, low) {
@@ -275,6 +290,7 @@ impl Senders {
         };
         self.changed = true;
         self.known.insert(peer, sender);
+        self.note_hints();
         Opened::Introduced {
             peer,
             new: true,

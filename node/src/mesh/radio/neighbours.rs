@@ -201,8 +201,10 @@ impl Radio {
 
     /// Forgets those who are gone.
     pub(super) fn forget_silent(&mut self, now: Instant) {
-        self.neighbours
-            .retain(|_, neighbour| now < neighbour.heard.after(NEIGHBOUR_LASTS));
+        let gone = |neighbour: &Neighbour| now >= neighbour.heard.after(NEIGHBOUR_LASTS);
+        if self.neighbours.values().any(gone) {
+            self.neighbours.retain(|_, neighbour| !gone(neighbour));
+        }
     }
 
     /// A time in which so many beacons can be sent.

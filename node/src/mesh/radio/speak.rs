@@ -57,7 +57,10 @@ impl<S: Store> Engine<S> {
             let more = self.held.missing_in(&before);
             more.iter().any(|(writer, ..)| writer.node != self.node)
         });
-        let complete_digest = Digest::of(&complete);
+        let current = self.radios.history.current();
+        let complete_digest = current
+            .filter(|state| state.clock == complete)
+            .map_or_else(|| Digest::of(&complete), |state| state.digest);
         let completed = complete == self.held && self.radios.incomplete;
         news |= self.radios.complete != Some(complete_digest);
         self.radios.complete = Some(complete_digest);
@@ -502,7 +505,11 @@ impl<S: Store> Engine<S> {
             .neighbours
             .iter()
             .filter_map(|(node, neighbour)| Some((*node, neighbour.expected()?, neighbour.known)))
+            .filter(|(_, clock, _)| !clock.includes(&self.held))
             .collect();
+        if expected.is_empty() {
+            return Ok(false);
+        }
         let lacking = self.lacking(&expected)?;
         let mut chosen: Vec<Packed> = Vec::new();
         let mut len = 0;

@@ -28,6 +28,7 @@ const LEVEL: i32 = 19;
 thread_local! {
     // A level of 19 needs tables of megabytes: made once.
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
 fn compressor() -> std::io::Result<Compressor<'static>> {
@@ -45,6 +46,21 @@ fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
             *slot = compressor().ok();
         }
         slot.as_mut()?.compress(bytes).ok()
+    })
+}
+
+fn decompressor() -> std::io::Result<Decompressor<'static>> {
+    let mut decompressor = Decompressor::with_dictionary(DICTIONARY_1)?;
+    decompressor.set_parameter(DParameter::Format(FrameFormat::Magicless))?;
+    Ok(decompressor)
+}
+
+fn decompress(body: &[u8], len_max: usize) -> Option<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = decompressor().ok();
+        }
+        slot.as_mut()?.decompress(body, len_max).ok()
     })
 }
 
@@ -91,13 +107,9 @@ pub(super) fn unsqueeze(squeezed: &[u8], len_max: usize) -> Result<Vec<u8>> {
     match *form {
         PLAIN if body.len() <= len_max => Ok(body.to_vec()),
         ZSTD_1 => {
-            let mut decompressor = Decompressor::with_dictionary(DICTIONARY_1).map_err(|_| Damaged)?;
-            decompressor
-                .set_parameter(DParameter::Format(FrameFormat::Magicless))
-                .map_err(|_| Damaged)?;
             // No more is set aside than the input can make of itself.
             let len_max = len_max.min(body.len().saturating_mul(1 << 15));
-            decompressor.decompress(body, len_max).map_err(|_| Damaged)
+            decompress(body, len_max).ok_or(Damaged)
         }
         BZIP2 => {
             let mut bytes = Vec::new();
