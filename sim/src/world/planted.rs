@@ -65,4 +65,8 @@ impl Timing for Understated {
     fn access_delay_us(&self) -> u64 {
         self.0.access_delay_us()
     }
+
+    fn backlog_us(&self) -> u64 {
+        self.0.backlog_us()
+    }
 }

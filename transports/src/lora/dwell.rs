@@ -45,6 +45,10 @@ impl Timing for DwellTiming {
     fn access_delay_us(&self) -> u64 {
         self.modem.access_delay_us()
     }
+
+    fn backlog_us(&self) -> u64 {
+        self.modem.backlog_us()
+    }
 }
 
 #[cfg(test)]

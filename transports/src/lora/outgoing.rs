@@ -3,6 +3,10 @@
 //! A block is sent as a burst of symbols, and then its receivers may say what they lack. What they say decides the next burst: for a
 //! single receiver the very symbols that it lacks; for several, as many repair symbols as the one lacks that lacks most, since each of
 //! them helps everybody. When nobody lacks anything, the next block follows.
+//!
+//! Answers may come late: a modem may hold a poll back, and a receiver's modem its answer. What comes while a burst is under way was
+//! said before it, so it adds to that burst what more it asks for, and no burst of its own. One about an earlier block leads back to that
+//! block; blocks that went out since are then asked about, not sent again.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -37,7 +41,10 @@ pub(super) struct Outgoing {
     /// So many neighbours want it, as far as is known.
     audience: usize,
     block: usize,
+    /// So many blocks went out, or are going.
+    begun: usize,
     plan: VecDeque<Step>,
+    burst: Burst,
     repair: BTreeMap<usize, RepairSource>,
     /// For each block the next repair symbol.
     next_repair: BTreeMap<usize, u8>,
@@ -46,6 +53,17 @@ pub(super) struct Outgoing {
     unanswered: u32,
     /// It went out before: receivers are asked what they lack before anything is sent.
     resumed: bool,
+}
+
+/// What the plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Burst {
+    /// Nothing but to ask what is lacking.
+    Question,
+    /// The block goes out for the first time.
+    Source,
+    /// So many symbols of it go out again, or as repair.
+    Repair(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +89,9 @@ impl Outgoing {
             renew: false,
             audience: audience.max(1),
             block: 0,
+            begun: 0,
             plan: VecDeque::new(),
+            burst: Burst::Question,
             repair: BTreeMap::new(),
             next_repair: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -88,6 +108,8 @@ impl Outgoing {
 
     /// All source symbols of the current block, then a poll: within the last frame, if the head fits there.
     fn plan_block(&mut self) {
+        self.begun = self.begun.max(self.block + 1);
+        self.burst = Burst::Source;
         let symbols = self.layout.symbols_of(self.block);
         let last = symbols - 1;
         let room = self.layout.symbol_len() - self.layout.len_of(self.block, last);
@@ -102,6 +124,12 @@ impl Outgoing {
         }
     }
 
+    /// Asks what is lacking of the current block.
+    fn plan_question(&mut self) {
+        self.burst = Burst::Question;
+        self.plan.push_back(Step::Poll);
+    }
+
     /// These very bytes.
     pub(super) fn carries(&self, name: ObjectId, object: &[u8]) -> bool {
         self.head.object == name && self.object == object
@@ -114,7 +142,7 @@ impl Outgoing {
         self.unanswered = 0;
         self.answers.clear();
         self.plan.clear();
-        self.plan.push_back(Step::Poll);
+        self.plan_question();
     }
 
     /// The transfer's number, once its first frame went.
@@ -204,9 +232,32 @@ impl Outgoing {
 
     /// A receiver told what it lacks.
     pub(super) fn answered(&mut self, from: PeerKey, status: Status) {
-        if usize::from(status.block) < self.layout.blocks() {
+        let block = usize::from(status.block);
+        if block >= self.layout.blocks() {
+            return;
+        }
+        if block == self.block && !self.plan.is_empty() {
+            match self.burst {
+                // All of it is on its way, and the poll at the end asks anew.
+                Burst::Source => return,
+                Burst::Repair(planned) if status.needed != NEEDED_UNKNOWN => {
+                    let more = usize::from(status.needed).saturating_sub(planned);
+                    let numbers = self.next_numbers(more);
+                    self.plan_symbols(&numbers);
+                    return;
+                }
+                Burst::Repair(_) | Burst::Question => {}
+            }
+        }
+        // A receiver that waits too long asks for what is next, which comes anyway.
+        if self.resumed || block < self.begun {
             self.answers.insert(from, status);
         }
+    }
+
+    /// So many have answered since the last poll.
+    pub(super) fn answers(&self) -> usize {
+        self.answers.len()
     }
 
     /// The time for answers is over.
@@ -229,15 +280,15 @@ impl Outgoing {
             if self.unanswered >= POLLS_MAX {
                 return Next::Unheard;
             }
-            self.plan.push_back(Step::Poll);
+            self.plan_question();
             return Next::More;
         }
         self.unanswered = 0;
         if self.block + 1 < self.layout.blocks() {
             self.repair.remove(&self.block);
             self.block += 1;
-            if self.resumed {
-                self.plan.push_back(Step::Poll);
+            if self.resumed || self.block < self.begun {
+                self.plan_question();
             } else {
                 self.plan_block();
             }
@@ -248,7 +299,7 @@ impl Outgoing {
 
     fn plan_repair(&mut self, lacking: &[&Status]) {
         if lacking.iter().any(|status| status.needed == NEEDED_UNKNOWN) {
-            self.plan.push_back(Step::Poll);
+            self.plan_question();
             return;
         }
         let symbols = self.layout.symbols_of(self.block);
@@ -270,21 +321,44 @@ impl Outgoing {
         }
         if numbers.is_empty() {
             let needed = lacking.iter().map(|status| status.needed).max().unwrap_or(1);
-            let next = self.next_repair.entry(self.block).or_insert(symbols as u8);
-            for _ in 0..usize::from(needed).min(symbols + 1) {
-                numbers.push(*next);
-                // Beyond the last repair symbol begin again with those that were sent first.
-                *next = next.checked_add(1).unwrap_or(0);
-            }
+            numbers = self.next_numbers(usize::from(needed));
         }
-        let last = numbers.len() - 1;
+        self.burst = Burst::Repair(0);
+        self.plan_symbols(&numbers);
+    }
+
+    /// The numbers of repair symbols that were not sent for longest, at most as many as help.
+    fn next_numbers(&mut self, count: usize) -> Vec<u8> {
+        let symbols = self.layout.symbols_of(self.block);
+        let next = self.next_repair.entry(self.block).or_insert(symbols as u8);
+        let mut numbers = Vec::new();
+        for _ in 0..count.min(symbols + 1) {
+            numbers.push(*next);
+            // Beyond the last repair symbol begin again with those that were sent first.
+            *next = next.checked_add(1).unwrap_or(0);
+        }
+        numbers
+    }
+
+    /// Adds symbols to a repair, before the poll at its end.
+    fn plan_symbols(&mut self, numbers: &[u8]) {
+        let (Burst::Repair(planned), [.., last]) = (self.burst, numbers) else {
+            return;
+        };
+        self.burst = Burst::Repair(planned + numbers.len());
         let single = self.is_single();
-        self.plan
-            .extend(numbers.iter().enumerate().map(|(at, number)| Step::Symbol {
-                number: *number,
-                poll: single && at == last,
-                head: false,
-            }));
+        match self.plan.back_mut() {
+            Some(Step::Symbol { poll, .. }) => *poll = false,
+            Some(Step::Poll) => {
+                self.plan.pop_back();
+            }
+            None => {}
+        }
+        self.plan.extend(numbers.iter().map(|number| Step::Symbol {
+            number: *number,
+            poll: single && number == last,
+            head: false,
+        }));
         if !single {
             self.plan.push_back(Step::Poll);
         }
@@ -397,6 +471,72 @@ mod tests {
     fn a_lost_head_is_told_again() {
         let sent = carry(10_240, 254, &[|frame| frame == 43]);
         assert_eq!(sent, 43 + 1 + 1);
+    }
+
+    fn status(block: u8, needed: u8) -> Status {
+        Status {
+            sender: 1,
+            transfer: 9,
+            block,
+            needed,
+            lacking: vec![0xff],
+        }
+    }
+
+    /// Sends what is planned: the numbers of its symbols, and how many polls.
+    fn burst(outgoing: &mut Outgoing) -> (Vec<u8>, usize) {
+        let (mut numbers, mut polls) = (Vec::new(), 0);
+        while let Some((frame, poll)) = outgoing.next(9) {
+            polls += usize::from(poll);
+            if let Frame::Fragment { place, .. } = frame {
+                numbers.push(place.symbol);
+            }
+        }
+        (numbers, polls)
+    }
+
+    #[test]
+    fn a_late_answer_leads_back_to_its_block_and_no_block_is_sent_again() {
+        let mut outgoing = Outgoing::new([1; 4], vec![1; 40_000], 254, 3).unwrap();
+        assert_eq!((outgoing.layout.blocks(), burst(&mut outgoing).0.len()), (3, 56));
+        outgoing.answered(peer(1), status(0, 0));
+        assert_eq!(outgoing.conclude(), Next::More);
+        // While the next block goes out somebody tells what it lacks of the first, and another what it waits for.
+        outgoing.answered(peer(2), status(0, 2));
+        outgoing.answered(peer(3), status(1, 56));
+        outgoing.answered(peer(1), status(2, 55));
+        assert_eq!(burst(&mut outgoing).0.len(), 56);
+        assert_eq!(outgoing.conclude(), Next::More);
+        assert_eq!(burst(&mut outgoing), (vec![56, 57], 1));
+        outgoing.answered(peer(2), status(0, 0));
+        assert_eq!(outgoing.conclude(), Next::More);
+        // What is lacking of the second block was not heard yet.
+        assert_eq!(burst(&mut outgoing), (vec![], 1));
+        outgoing.answered(peer(3), status(1, 1));
+        assert_eq!(outgoing.conclude(), Next::More);
+        assert_eq!(burst(&mut outgoing), (vec![56], 1));
+        outgoing.answered(peer(3), status(1, 0));
+        assert_eq!(outgoing.conclude(), Next::More);
+        assert_eq!(burst(&mut outgoing).0.len(), 55);
+        outgoing.answered(peer(3), status(2, 0));
+        assert_eq!(outgoing.conclude(), Next::Finished);
+    }
+
+    #[test]
+    fn who_answers_while_repair_goes_out_is_sent_only_what_it_lacks_beyond_that() {
+        for (len, single) in [(10_240, true), (40_000, false)] {
+            let mut outgoing = Outgoing::new([1; 4], vec![1; len], 254, 3).unwrap();
+            let first = burst(&mut outgoing).0.len() as u8;
+            outgoing.answered(peer(1), status(0, 2));
+            assert_eq!(outgoing.conclude(), Next::More);
+            outgoing.answered(peer(2), status(0, 1));
+            outgoing.answered(peer(3), status(0, 4));
+            outgoing.answered(peer(2), status(0, 3));
+            assert_eq!(burst(&mut outgoing), ((first..first + 4).collect(), 1));
+            outgoing.answered(peer(3), status(0, 0));
+            let next = outgoing.conclude();
+            assert_eq!(next == Next::Finished, single, "{next:?}");
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ const UNHEARD: u64 = 12;
 const INTRODUCE_PAUSE_US: u64 = 10_000_000;
 /// Objects that were sent are kept for late statuses.
 const LINGERING_MAX: usize = 4;
+/// The airtime of so long decides how long a modem makes its frames wait.
+const RECENT_US: u64 = 15_000_000;
 /// A modem and its port need so long between two things, in microseconds.
 const TURNAROUND_US: u64 = 150_000;
 
@@ -199,6 +201,8 @@ pub struct Station {
     next_turn: Option<Instant>,
     told_ready: bool,
     counts: StationCounts,
+    /// Frames sent lately: when, and their airtime.
+    recent: VecDeque<(Instant, u64)>,
     outputs: VecDeque<StationOutput>,
 }
 
@@ -264,6 +268,7 @@ impl Station {
             next_turn: None,
             told_ready: false,
             counts: StationCounts::default(),
+            recent: VecDeque::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -293,10 +298,11 @@ impl Station {
                 self.queue.put_first(job);
             }
         }
+        let backlog = self.backlog_us(now);
         if let Some(listening) = &mut self.listening {
-            // Answers may come from now on.
+            // Answers may come from now on, or once the modem has sent what it holds.
             let window = Self::window_us(&*self.timing, self.spaces.first(), now);
-            listening.until = now.after_us(window);
+            listening.until = now.after_us(window + backlog);
         }
         self.pump(now);
     }
@@ -326,6 +332,13 @@ impl Station {
         let audience = audience.max(self.neighbours(now).len());
         if lane > Lane::Control {
             self.told_ready = false;
+        }
+        // Somebody asks for more of what is on its way already: the poll at its end will ask what.
+        if self.queue.iter_mut().any(|job| {
+            job.slot == slot
+                && matches!(&job.load, Load::Object(object) if object.transfer().is_some() && object.carries(name, &bytes))
+        }) {
+            return;
         }
         let sent_before = self
             .lingering
@@ -637,7 +650,9 @@ impl Station {
         };
         self.answers.insert((key, block), now.after_us(delay));
         let window = Self::window_us(&*self.timing, self.spaces.first(), now);
-        self.incoming.postpone(now, key, 4 * window);
+        // The sender may wait for others, and its modem for the channel.
+        let silence = 4 * window + self.timing.backlog_us() / 2;
+        self.incoming.postpone(now, key, silence);
     }
 
     fn status_of(&self, key: TransferKey, block: u8) -> Option<Status> {
@@ -648,6 +663,7 @@ impl Station {
     /// Somebody tells what it lacks: of an object of this node, or of another's.
     fn status(&mut self, now: Instant, from: PeerKey, status: Status) {
         if status.sender == self.own_hint {
+            let neighbours = self.neighbours(now).len();
             let wanted = |outgoing: &Outgoing| {
                 outgoing
                     .transfer()
@@ -658,11 +674,18 @@ impl Station {
                     && wanted(object)
                 {
                     object.answered(from, status);
-                    if self.listening.is_none() && !object.has_more() {
-                        self.listening = Some(Listening {
-                            slot: job.slot,
-                            until: now,
-                        });
+                    match &mut self.listening {
+                        None if !object.has_more() => {
+                            self.listening = Some(Listening {
+                                slot: job.slot,
+                                until: now,
+                            });
+                        }
+                        // There is nobody left to wait for.
+                        Some(listening) if listening.slot == job.slot && object.answers() >= neighbours => {
+                            listening.until = listening.until.min(now);
+                        }
+                        _ => {}
                     }
                     return;
                 }
@@ -714,6 +737,18 @@ impl Station {
         }
         // Chance alone keeps two apart.
         3 * self.timing.airtime_us(self.timing.frame_len_max()).unwrap_or(0)
+    }
+
+    /// How much later than the driver says a frame may be out: the longer, the more was sent lately.
+    fn backlog_us(&mut self, now: Instant) -> u64 {
+        let since = Instant(now.0.saturating_sub(RECENT_US));
+        while self.recent.front().is_some_and(|(sent, _)| *sent < since) {
+            self.recent.pop_front();
+        }
+        let sent: u64 = self.recent.iter().map(|(_, airtime)| airtime).sum();
+        // Up to a tenth of the time is not much.
+        let much = sent.min(RECENT_US).saturating_sub(RECENT_US / 10);
+        self.timing.backlog_us() / 1000 * (much / 1000) / (RECENT_US / 1_000_000)
     }
 
     /// How long one answer takes.
@@ -955,6 +990,7 @@ impl Station {
         self.counts.frames_sent += 1;
         self.counts.bytes_sent += self.timing.bytes_on_air(frame.len()) as u64;
         self.counts.airtime_us += airtime;
+        self.recent.push_back((now, airtime));
         self.in_flight = Some(job);
         self.outputs.push_back(StationOutput::Transmit(frame));
     }

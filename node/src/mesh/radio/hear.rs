@@ -40,7 +40,12 @@ impl<S: Store> Engine<S> {
     pub(in crate::mesh) fn radio_ready(&mut self, now: Now, radio: LinkId) {
         if let Some(state) = self.radios.by_id.get_mut(&radio) {
             state.ready = true;
-            state.serving = None;
+            if state.serving.take().is_some() {
+                // Those who have it now say so first, once the modem has sent all of it; who is silent then is called soon.
+                let until = now.instant.after(state.frames(8) + state.spread());
+                state.trickle.reset(now.instant, &mut self.rng);
+                state.trickle.not_before(until);
+            }
             state.push_by(now.instant);
             // Only now is all of it on its way.
             for neighbour in state.neighbours.values_mut() {

@@ -42,6 +42,8 @@ pub(super) struct Neighbour {
     pub(super) sent: Clock,
     pub(super) sent_at: Instant,
     pub(super) heard: Instant,
+    /// When it was asked for a payload last.
+    pub(super) asked: Option<Instant>,
     pub(super) membership: MembershipDigest,
 }
 
@@ -58,6 +60,7 @@ impl Neighbour {
             sent: Clock::new(),
             sent_at: Instant(0),
             heard: now,
+            asked: None,
             membership: [0; 3],
         }
     }
@@ -76,6 +79,11 @@ impl Neighbour {
         if now >= self.sent_at.after(settles) {
             self.sent = Clock::new();
         }
+    }
+
+    /// It was asked for a payload and not heard since: perhaps it is out of reach.
+    pub(super) fn is_silent(&self) -> bool {
+        self.asked.is_some_and(|asked| self.heard <= asked)
     }
 
     /// What it is expected to hold once all that was sent has arrived.
@@ -210,6 +218,11 @@ impl Radio {
     /// A time in which so many beacons can be sent.
     pub(super) fn beacons(&self, beacons: u64) -> Duration {
         Duration::from_micros(self.profile.frame_airtime_us / 4 * beacons)
+    }
+
+    /// The time over which those who have a payload now spread their word of it.
+    pub(super) fn spread(&self) -> Duration {
+        self.beacons(4 + 4 * self.neighbours.len().clamp(1, 5) as u64)
     }
 
     /// A time to wait, of so many frames at least and at most.

@@ -87,8 +87,13 @@ impl<S: Store> Engine<S> {
                 radio.trickle.reset(now.instant, &mut self.rng);
                 radio.custody.news(now.instant, &mut self.rng);
                 if of_others && !self.radios.incomplete || completed {
-                    let within = radio.beacons(12);
-                    let at = now.instant.after(part(within, &mut self.rng));
+                    let (pause, within) = if completed {
+                        // First its sender listens to those who lack something of it.
+                        (radio.frames(2), radio.spread())
+                    } else {
+                        (Duration::ZERO, radio.beacons(12))
+                    };
+                    let at = (now.instant).after(pause + part(within, &mut self.rng));
                     radio.trickle.must_speak(at);
                 }
                 radio.push_by(now.instant);
@@ -330,7 +335,11 @@ impl<S: Store> Engine<S> {
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());
         };
-        let candidates = here.holders(wanted.dot);
+        let mut candidates = here.holders(wanted.dot);
+        let is_silent = |node: &NodeId| here.neighbours.get(node).is_some_and(Neighbour::is_silent);
+        if !candidates.iter().all(is_silent) {
+            candidates.retain(|node| !is_silent(node));
+        }
         let transfer = here.patience(record.len);
         let pause =
             (here.frames(WANT_PAUSE_FRAMES) * 2_u32.saturating_pow(wanted.tries.min(8))).min(WANT_PAUSE_MAX);
@@ -350,6 +359,11 @@ impl<S: Store> Engine<S> {
         here.wanted.insert(chunk, wanted);
         self.listen(radio);
         if let Some(node) = chosen {
+            if let Some(neighbour) =
+                (self.radios.by_id.get_mut(&radio)).and_then(|here| here.neighbours.get_mut(&node))
+            {
+                neighbour.asked = Some(now.instant);
+            }
             let frame = RadioMessage::Want {
                 of: node_ref(node),
                 chunks: vec![beginning],

@@ -87,6 +87,13 @@ impl Trickle {
         self.speak = Some(self.speak.map_or(at, |speak| speak.min(at)));
     }
 
+    /// Others speak first: this node not before then, unless it must.
+    pub(super) fn not_before(&mut self, at: Instant) {
+        if !self.must {
+            self.speak = self.speak.map(|speak| speak.max(at));
+        }
+    }
+
     /// Intervals are still short: something differed lately.
     pub(super) fn is_quick(&self) -> bool {
         self.interval * 8 < self.longest
@@ -183,6 +190,24 @@ mod tests {
         assert_eq!(trickle.timeout(), at);
         assert_eq!(trickle.due(at, &mut rng), Turn::Must);
         assert_eq!(trickle.due(trickle.timeout(), &mut rng), Turn::Silent);
+    }
+
+    #[test]
+    fn others_speak_first_unless_it_must() {
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let (short, long) = (Duration::from_secs(4), Duration::from_secs(600));
+        let mut trickle = Trickle::new(Instant(0), short, long, &mut rng);
+        let later = Instant(9_000_000);
+        trickle.not_before(later);
+        assert_eq!(trickle.timeout(), later);
+        assert_eq!(trickle.due(later, &mut rng), Turn::May);
+        // Nothing more is to be said in this interval.
+        trickle.not_before(Instant(10_000_000));
+        assert_eq!(trickle.due(later, &mut rng), Turn::Silent);
+        let soon = Instant(9_500_000);
+        trickle.must_speak(soon);
+        trickle.not_before(later.after(Duration::from_secs(9)));
+        assert_eq!(trickle.timeout(), soon);
     }
 
     #[test]

@@ -211,4 +211,10 @@ pub trait Timing: Send {
     fn access_delay_us(&self) -> u64 {
         500_000
     }
+
+    /// How much later than the driver says it a frame may be out, if the modem sends without a pause: it may make who sends much wait
+    /// longer, and hold several frames by then. In microseconds.
+    fn backlog_us(&self) -> u64 {
+        0
+    }
 }

@@ -129,6 +129,11 @@ impl RnodeConfig {
     }
 }
 
+/// A slot of waiting for the channel, in microseconds.
+fn slot_us(modulation: &Modulation) -> u64 {
+    (12 * modulation.symbol_us()).clamp(24_000, 100_000)
+}
+
 /// Frames of an RNode: one byte of header on air.
 #[derive(Clone, Copy, Debug)]
 pub struct RnodeTiming(Modulation);
@@ -155,7 +160,12 @@ impl Timing for RnodeTiming {
 
     fn access_delay_us(&self) -> u64 {
         // Two slots, and up to 15 more, of 12 symbols each within 24 to 100 ms.
-        17 * (12 * self.0.symbol_us()).clamp(24_000, 100_000)
+        17 * slot_us(&self.0)
+    }
+
+    fn backlog_us(&self) -> u64 {
+        // Who sends most waits for two slots, and up to 60 more; meanwhile it is given the next frames.
+        62 * slot_us(&self.0) + 4 * self.airtime_us(self.frame_len_max()).unwrap_or(0)
     }
 }
 

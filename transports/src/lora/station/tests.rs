@@ -341,6 +341,21 @@ fn an_urgent_message_goes_between_two_fragments() {
 }
 
 #[test]
+fn what_is_on_its_way_is_not_begun_anew() {
+    let mut air = Air::new(3, open_band(), 0, 3);
+    let before = air.bytes();
+    for _ in 0..4 {
+        air.send(0, message(1, Lane::Bulk, 10_240));
+        air.run(8_000_000);
+    }
+    air.run(60_000_000);
+    assert_eq!((air.got[1].len(), air.got[2].len()), (1, 1));
+    assert_eq!(air.ended, [(0, 1, Ending::Sent)]);
+    let spent = air.bytes() - before;
+    assert!(spent < 11_000, "{spent}");
+}
+
+#[test]
 fn while_a_frame_is_out_the_end_of_listening_is_not_due() {
     let mut air = Air::new(2, open_band(), 0, 5);
     air.send(0, message(1, Lane::Bulk, 600));
