@@ -379,6 +379,9 @@ fn status(value: &Value) -> io::Result<()> {
     if value["radio"].is_object() {
         lines.push(line("radio", radio(&value["radio"])));
     }
+    if let Some(from) = unset_clock(&value["clock"]) {
+        lines.push(line("clock", from.into()));
+    }
     if value["twin"] == true {
         lines.push(line(
             "WARNING",
@@ -387,6 +390,17 @@ fn status(value: &Value) -> io::Result<()> {
     }
     table(&lines)?;
     peers(&value["peers"])
+}
+
+/// Where the time is from, if this computer's clock is not set.
+fn unset_clock(clock: &Value) -> Option<&'static str> {
+    match (clock["set"].as_bool()?, clock["from"].as_str()?) {
+        (true, _) => None,
+        (_, "members") => Some("not set on this computer: time is from the other devices"),
+        (_, "changes") => Some("not set on this computer: time is from the dates of others' changes"),
+        (_, "store") => Some("not set on this computer: time is from the last change that it knows"),
+        _ => Some("not set on this computer, and no other device was heard: set it"),
+    }
 }
 
 fn radio(value: &Value) -> String {

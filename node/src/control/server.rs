@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 use super::frame::{self, BODY_FRAME_MAX, FRAME_MAX, FrameError};
 use super::{Answer, ErrorKind, Failure, Request, archive};
 use crate::daemon::{Node, NodeError};
-use crate::mesh::{Command, CommandError, Condition, Delete, Precondition, Put, Reply, Resolve, TagSet};
+use crate::mesh::{
+    Command, CommandError, Condition, Delete, Precondition, Put, Reply, Resolve, TagSet, TimeSource,
+};
 use crate::model::{DocumentPath, Dot, FolderPath, NodeId};
 use crate::service::tokens::{self, Scope, Token};
 use crate::service::{Found, Lookup, ReadError, Upload, UploadError, Uploaded};
@@ -217,6 +219,11 @@ impl Session {
         value["requested"] = json!(status.requested);
         value["clock_digest"] = json!(status.clock_digest.to_string());
         value["twin"] = json!(status.twin);
+        value["clock"] = json!({
+            "set": status.time_source == TimeSource::System,
+            "from": status.time_source.name(),
+            "unix_ms": status.time.0,
+        });
         value["peers"] = status
             .peers
             .iter()

@@ -378,6 +378,9 @@ impl Hands {
             Report::RolledBack => {
                 tracing::warn!("this folder is an older copy of what it was: a new incarnation begins");
             }
+            Report::ClockWasAhead => {
+                tracing::warn!("this computer's clock was ahead: what was written meanwhile is dated anew");
+            }
             Report::PayloadComplete(path) => tracing::debug!(path = path.as_str(), "payload complete"),
             Report::Conflict(path) => {
                 tracing::info!(
@@ -448,6 +451,7 @@ impl Outside for Hands {
             Action::Report(report) => self.report(&report),
             Action::Broadcast(broadcast) => self.tell_radio(broadcast.radio, radio::on_air(broadcast)),
             Action::Withdraw { radio, slot } => self.tell_radio(radio, RadioCommand::Cancel(slot)),
+            Action::Forget { radio, name } => self.tell_radio(radio, RadioCommand::Forget(name)),
             Action::Listen {
                 radio,
                 senders,

@@ -10,13 +10,16 @@ use super::announcement::Heard;
 use super::custody::Pace;
 use super::fetch::Fetcher;
 use super::link::Links;
+use super::local::DISK_RESERVE;
 use super::oracle::{Answer, Oracle};
 use super::pull::Puller;
-use super::radio::{PayloadPolicy, Radios};
+use super::radio::{Obstacle, PayloadPolicy, Radios};
+use super::redate::Redate;
+use super::wall::Wall;
 use super::{Acknowledgement, Action, Event, LinkId, Message, Report};
 use crate::model::{
-    CLOCK_LEN_MAX, Clock, Dot, HybridClock, Incarnation, Instant, KeyPair, Membership, NodeId, Now, OwnerId,
-    Sequence, Sign, WallTime, Writer,
+    CLOCK_LEN_MAX, Clock, Dot, HybridClock, HybridTime, Incarnation, Instant, KeyPair, Membership, NodeId,
+    Now, OwnerId, Sequence, Sign, WallTime, Writer,
 };
 use crate::space::records::{self, OwnWriter, PeerRecord, Record};
 use crate::space::{SpaceError, View};
@@ -140,6 +143,8 @@ pub struct Engine<S: Store> {
     pub(super) actions: VecDeque<Action>,
     after_commit: Vec<Action>,
     pub(super) next_tombstones: Instant,
+    pub(super) wall: Wall,
+    pub(super) redate: Redate,
 }
 
 /// What differs from the store.
@@ -150,6 +155,7 @@ pub(super) struct Changed {
     pub(super) membership: bool,
     pub(super) collected: bool,
     pub(super) requested: bool,
+    pub(super) redate: bool,
     /// Peers whose records differ; not urgent.
     pub(super) peers: BTreeSet<NodeId>,
     pub(super) peers_since: Option<Instant>,
@@ -158,7 +164,7 @@ pub(super) struct Changed {
 impl Changed {
     /// Something that does not wait.
     const fn is_urgent(&self) -> bool {
-        self.held || self.own || self.membership || self.collected || self.requested
+        self.held || self.own || self.membership || self.collected || self.requested || self.redate
     }
 }
 
@@ -190,6 +196,7 @@ impl<S: Store> Engine<S> {
             .into_iter()
             .filter(|dot| pending.contains(dot))
             .collect();
+        let redate = Redate::starting(records::load(&read, Record::Redate)?.unwrap_or_default());
         let node = config.key.node_id();
         let mut peers = BTreeMap::new();
         for grant in membership.grants() {
@@ -239,6 +246,8 @@ impl<S: Store> Engine<S> {
             actions: VecDeque::new(),
             after_commit: Vec::new(),
             next_tombstones: Instant(0),
+            wall: Wall::default(),
+            redate,
             config,
         })
     }
@@ -270,6 +279,7 @@ impl<S: Store> Engine<S> {
 
     /// Takes in what happened.
     pub fn handle(&mut self, now: Now, event: Event) -> Result<()> {
+        let now = self.watch_clock(now)?;
         match event {
             Event::LinkUp { link, peer, profile } => self.link_up(now, link, peer, profile),
             Event::LinkDown { link } => self.link_down(now, link)?,
@@ -279,7 +289,7 @@ impl<S: Store> Engine<S> {
             Event::RadioMessage { radio, from, message } => self.radio_message(now, radio, from, &message)?,
             Event::RadioReady { radio } => self.radio_ready(now, radio),
             Event::Announced { author, frame } => self.gossip(now, author, &frame),
-            Event::StorageFree { bytes } => self.storage_free = Some(bytes),
+            Event::StorageFree { bytes } => self.room(now, bytes),
             Event::ChunkReceived { link, chunk } => self.chunk_received(now, link, chunk)?,
             Event::ChunkStored { chunk } => self.chunk_stored(now, chunk)?,
             Event::ChunkFailed { chunk } => self.chunk_failed(now, chunk),
@@ -290,6 +300,47 @@ impl<S: Store> Engine<S> {
         self.timers(now)
     }
 
+    fn room(&mut self, now: Now, bytes: u64) {
+        // What changes all the time is no news.
+        if self
+            .storage_free
+            .is_some_and(|before| bytes / 2 > before && bytes > DISK_RESERVE)
+        {
+            self.radios.refused.may_pass(now.instant, Obstacle::Room);
+        }
+        self.storage_free = Some(bytes);
+    }
+
+    /// The time to go by.
+    fn watch_clock(&mut self, now: Now) -> Result<Now> {
+        let mut wall = std::mem::take(&mut self.wall);
+        let corrected = wall.advance(now, || -> Result<HybridTime> {
+            let latest = self.latest_date(|_| true)?;
+            Ok(latest.max(self.clock_of_writes.last()))
+        });
+        self.wall = wall;
+        let now = corrected?;
+        if self.wall.has_stepped(now) {
+            self.radios.refused.may_pass(now.instant, Obstacle::Clock);
+            self.acknowledge_anew(now);
+        }
+        Ok(now)
+    }
+
+    /// The latest date of what is held of some nodes. Looks through the whole store.
+    pub(super) fn latest_date(&self, of: impl Fn(NodeId) -> bool) -> Result<HybridTime> {
+        let mut latest = HybridTime::default();
+        let live = self.view(|view| view.live())?;
+        for writer in live.writers().filter(|writer| of(writer.node)) {
+            let sequence = live.last(writer);
+            // What a writer did last is what it dated last.
+            if let Some(entry) = self.view(|view| view.entry(Dot { writer, sequence }))? {
+                latest = latest.max(entry.change().time);
+            }
+        }
+        Ok(latest)
+    }
+
     /// Says whether something waits for [`commit`](Self::commit).
     pub fn needs_commit(&self) -> bool {
         self.tx.is_some() || !self.after_commit.is_empty() || self.changed.is_urgent()
@@ -297,6 +348,7 @@ impl<S: Store> Engine<S> {
 
     /// Makes everything durable that was handled, and releases the actions that waited for it.
     pub fn commit(&mut self, now: Now) -> Result<()> {
+        let now = self.wall.correct(now);
         self.settle_requests();
         if self.changed.is_urgent() || !self.changed.peers.is_empty() {
             self.store_records()?;
@@ -326,7 +378,11 @@ impl<S: Store> Engine<S> {
             .iter()
             .filter_map(|node| Some((*node, self.peers.get(node)?.clone())))
             .collect();
+        let redate = changed.redate.then_some(self.redate.begun);
         let tx = self.tx()?;
+        if let Some(begun) = redate {
+            records::store(tx, Record::Redate, &begun)?;
+        }
         if changed.own {
             records::store(tx, Record::OwnWriter, &own)?;
         }
@@ -365,6 +421,9 @@ impl<S: Store> Engine<S> {
                 .map(|since| since.after(LAZY_FLUSH_AFTER)),
             self.tombstones_timeout(),
             self.pace.timeout(),
+            self.wall.timeout(),
+            // A part, a commit, the next part.
+            self.redate.timeout().filter(|_| !self.needs_commit()),
         ]
         .into_iter()
         .flatten()
@@ -376,6 +435,7 @@ impl<S: Store> Engine<S> {
         self.pull_when_due(now)?;
         self.fetch_when_due(now)?;
         self.collect_when_due(now)?;
+        self.redate_when_due(now)?;
         self.acknowledge_when_due(now);
         self.speak_when_due(now)?;
         if self

@@ -198,6 +198,13 @@ pub enum Action {
         /// The slot of the message.
         slot: u64,
     },
+    /// A radio's station treats a message of this name as if it had never come: not all of it was taken in, and it is sent again.
+    Forget {
+        /// Which radio.
+        radio: LinkId,
+        /// As in [`Broadcast::name`].
+        name: [u8; 4],
+    },
     /// From now on a radio's station asks for repair of what these send, and of these chunks (by the first bytes of their hashes).
     Listen {
         /// Which radio.
@@ -253,6 +260,8 @@ pub enum Report {
     TwinOfPeer(NodeId),
     /// Peers had seen changes of ours that this disk does not hold: it is an older copy. A new incarnation begins.
     RolledBack,
+    /// This node's clock was ahead and is right now: what it wrote meanwhile is dated anew.
+    ClockWasAhead,
     /// A document's payload is complete.
     PayloadComplete(DocumentPath),
     /// A document has concurrent versions now.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::announcement::Heard;
 use super::engine::{Engine, Result};
+use super::radio::Obstacle;
 use super::{
     Action, Announced, Announcement, ErrorCode, Hello, Lane, LinkId, LinkProfile, Message, Report,
     StorageError, clock_digest, space_tag,
@@ -156,6 +157,7 @@ impl<S: Store> Engine<S> {
                     && announced.node == peer
                     && granted
                 {
+                    self.wall.spoke(now.instant, peer, announced.time);
                     self.keep_announced(announced);
                     self.heard(now, link, announced);
                 }
@@ -289,6 +291,7 @@ impl<S: Store> Engine<S> {
     /// Keeps what is new, and lets every greeted neighbour know.
     pub(super) fn membership_grew(&mut self, now: Now, from: Option<LinkId>) -> Result<()> {
         self.changed.membership = true;
+        self.radios.refused.may_pass(now.instant, Obstacle::Membership);
         let others: Vec<LinkId> = self
             .links
             .iter()
@@ -336,7 +339,7 @@ impl<S: Store> Engine<S> {
         }
         for (id, peer) in &opened {
             self.peers.entry(*peer).or_default().seen = now.wall;
-            self.send_announcement(now, *id)?;
+            self.send_announcement(*id)?;
         }
         if !opened.is_empty() && !self.needs_commit() {
             self.acknowledge(now);
@@ -360,6 +363,7 @@ impl<S: Store> Engine<S> {
             Ok(announced) if announced.node == author => {
                 let heard = self.announced.get(&author);
                 if heard.is_none_or(|heard| heard.time < announced.time) {
+                    self.wall.spoke(now.instant, author, announced.time);
                     self.keep_announced(announced);
                 }
             }
@@ -411,7 +415,7 @@ impl<S: Store> Engine<S> {
         for link in strange {
             self.greet(link, true);
         }
-        let message = self.announcement(now)?.encode();
+        let message = self.announcement()?.encode();
         for link in self.links.granted() {
             self.actions.push_back(Action::Send {
                 link,
@@ -428,17 +432,18 @@ impl<S: Store> Engine<S> {
         self.membership.digest()
     }
 
-    fn send_announcement(&mut self, now: Now, link: LinkId) -> Result<()> {
-        let message = self.announcement(now)?;
+    fn send_announcement(&mut self, link: LinkId) -> Result<()> {
+        let message = self.announcement()?;
         self.send(link, &message);
         Ok(())
     }
 
-    fn announcement(&self, now: Now) -> Result<Message> {
+    fn announcement(&self) -> Result<Message> {
         let announced = Announced {
             node: self.node,
             free_bytes: self.free_bytes()?,
-            time: now.wall,
+            // Right or wrong: others do not count a node whose clock is not set.
+            time: self.wall.system(),
             spaces: vec![(space_tag(self.config.owner, self.node), clock_digest(&self.held))],
             acknowledgements: self.acknowledgements_digest(),
             membership: self.membership_digest(),

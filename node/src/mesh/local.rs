@@ -11,7 +11,7 @@ use crate::space::{self, Document};
 use crate::store::Store;
 
 /// Bytes of the disk that are left to the database: a commit that finds no room would end the node.
-const DISK_RESERVE: u64 = 32 * 1024 * 1024;
+pub(super) const DISK_RESERVE: u64 = 32 * 1024 * 1024;
 /// Writers in a document's context beyond which the oldest incarnations are forgotten.
 const CONTEXT_WRITERS_KEPT: usize = 256;
 
@@ -84,11 +84,12 @@ impl<S: Store> Engine<S> {
         }
         // Who named the version, siblings and all, has seen them; who writes blindly replaces what readers see.
         let all = put.resolve || put.precondition.names_version();
-        let seen = if all { document.heads().len() } else { 1 };
+        let heads = document.heads().iter().map(|head| head.dot);
+        let seen: Vec<Dot> = heads.take(if all { usize::MAX } else { 1 }).collect();
         let written = self.write(
             now,
             &document,
-            seen,
+            &seen,
             &put.path,
             Operation::Put(put.content),
             put.attachment.as_deref(),
@@ -128,8 +129,16 @@ impl<S: Store> Engine<S> {
         if !delete.precondition.holds(current) {
             return Ok(Err(CommandError::PreconditionFailed { current }));
         }
-        let heads = document.heads().len();
-        let written = self.write(now, &document, heads, &delete.path, Operation::Delete, None, true)?;
+        let heads: Vec<Dot> = document.heads().iter().map(|head| head.dot).collect();
+        let written = self.write(
+            now,
+            &document,
+            &heads,
+            &delete.path,
+            Operation::Delete,
+            None,
+            true,
+        )?;
         Ok(written.map(|_| Reply::Deleted { etag }))
     }
 
@@ -140,13 +149,13 @@ impl<S: Store> Engine<S> {
         };
         let attachment = self.view(|view| view.attachment(resolve.keep))?;
         let operation = kept.content.clone().map_or(Operation::Delete, Operation::Put);
-        let heads = document.heads().len();
+        let heads: Vec<Dot> = document.heads().iter().map(|head| head.dot).collect();
         // The sibling that stays may lack chunks yet.
         let here = !self.pending.contains(&resolve.keep);
         let written = self.write(
             now,
             &document,
-            heads,
+            &heads,
             &resolve.path,
             operation,
             attachment.as_deref(),
@@ -155,13 +164,13 @@ impl<S: Store> Engine<S> {
         Ok(written.map(|_| Reply::Done))
     }
 
-    /// Makes an entry that replaces the first `seen` heads of `document`.
+    /// Makes an entry that replaces the heads `seen` of `document`.
     #[allow(clippy::too_many_arguments)] // one change, all of it
-    fn write(
+    pub(super) fn write(
         &mut self,
         now: Now,
         document: &Document,
-        seen: usize,
+        seen: &[Dot],
         path: &DocumentPath,
         operation: Operation,
         attachment: Option<&[u8]>,
@@ -173,8 +182,8 @@ impl<S: Store> Engine<S> {
         let writer = self.writer(now.wall);
         let mut context = Context::new();
         // A writer has always seen its own changes: a sibling of its own making would be superseded unnoticed.
-        let heads = document.heads().iter().enumerate();
-        for (_, head) in heads.filter(|(at, head)| *at < seen || head.dot.writer == writer) {
+        let heads = document.heads().iter();
+        for head in heads.filter(|head| seen.contains(&head.dot) || head.dot.writer == writer) {
             // With all that it had replaced: it never reaches those who get this change alone.
             if let Some(entry) = self.view(|view| view.entry(head.dot))? {
                 context.merge(&entry.change().context);
@@ -343,6 +352,8 @@ impl<S: Store> Engine<S> {
             heard: by_radio,
             peers,
             twin: self.twin,
+            time_source: self.wall.source(),
+            time: now.wall,
         })
     }
 

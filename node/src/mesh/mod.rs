@@ -31,9 +31,11 @@ mod message;
 mod oracle;
 mod pull;
 mod radio;
+mod redate;
 mod request;
 mod status;
 mod tombstones;
+mod wall;
 
 pub use acknowledgement::Acknowledgement;
 pub use announcement::{ANNOUNCED_SPACES_MAX, Announced, Announcement, clock_digest, space_tag};
@@ -54,4 +56,4 @@ pub use oracle::Answer;
 pub use radio::radio_message;
 pub(crate) use radio::redact_radio_message;
 pub use radio::{Overheard, PayloadPolicy, radio_carried_chunk, radio_chunk, radio_message_name};
-pub use status::{HeardStatus, LinkStatus, PeerStatus, Status};
+pub use status::{HeardStatus, LinkStatus, PeerStatus, Status, TimeSource};

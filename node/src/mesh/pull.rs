@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand_chacha::rand_core::Rng;
 
 use super::engine::{Engine, Result};
+use super::radio::Obstacle;
 use super::{CarriedEntry, Changes, LinkId, Message, Report, SyncRequest};
 use crate::model::{CLOCK_LEN_MAX, Capabilities, Clock, Dot, Entry, FolderPath, Hash, Instant, Now};
 use crate::space;
@@ -19,6 +20,31 @@ const TRIES_MAX: u32 = 3;
 const PATIENCE: Duration = Duration::from_millis(30);
 /// A neighbour whose changes were refused is asked again after this.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+
+/// Why an entry was not taken in.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// For people.
+    pub(super) reason: String,
+    /// What may pass, if anything.
+    pub(super) obstacle: Option<Obstacle>,
+}
+
+impl Refusal {
+    fn for_good(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            obstacle: None,
+        }
+    }
+
+    fn until(obstacle: Obstacle, reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            obstacle: Some(obstacle),
+        }
+    }
+}
 
 /// One session: from this node's clock to the neighbour's.
 #[derive(Debug)]
@@ -238,9 +264,9 @@ impl<S: Store> Engine<S> {
                     }
                 }
                 Ok(None) => {}
-                Err(reason) => {
+                Err(refusal) => {
                     accepted = false;
-                    self.refuse_on(link, reason);
+                    self.refuse_on(link, refusal.reason);
                 }
             }
         }
@@ -252,7 +278,7 @@ impl<S: Store> Engine<S> {
         &mut self,
         now: Now,
         carried: &CarriedEntry,
-    ) -> Result<std::result::Result<Option<Dot>, String>> {
+    ) -> Result<std::result::Result<Option<Dot>, Refusal>> {
         // What is known needs no check; a dot that is held but not live was superseded.
         if let Ok(known) = Entry::decode_trusted(&carried.entry)
             && self.held.contains(known.dot())
@@ -267,7 +293,7 @@ impl<S: Store> Engine<S> {
         };
         let entry = match decoded {
             Ok(entry) => entry,
-            Err(error) => return Ok(Err(self.config.key.complaint(&error))),
+            Err(error) => return Ok(Err(Refusal::for_good(self.config.key.complaint(&error)))),
         };
         let change = entry.change();
         let writer = change.dot.writer.node;
@@ -276,30 +302,42 @@ impl<S: Store> Engine<S> {
             .capabilities_ever(writer)
             .is_some_and(|own| own.includes(Capabilities::WRITE));
         if change.space != self.config.owner {
-            return Ok(Err("an entry of another owner's space".into()));
+            return Ok(Err(Refusal::for_good("an entry of another owner's space")));
         }
         if !may_write {
-            return Ok(Err(format!(
-                "an entry by {}, who holds no grant to write",
-                writer.short()
+            return Ok(Err(Refusal::until(
+                Obstacle::Membership,
+                format!("an entry by {}, who holds no grant to write", writer.short()),
             )));
         }
+        if !self.membership.is_revoked(writer) {
+            self.wall.dated(now, writer, change.time);
+        }
         if change.time.is_too_far_ahead(now.wall) {
-            return Ok(Err(format!(
-                "an entry by {} from the future: one of the clocks is wrong",
-                writer.short()
+            return Ok(Err(Refusal::until(
+                Obstacle::Clock,
+                format!(
+                    "an entry by {} from the future: one of the clocks is wrong",
+                    writer.short()
+                ),
             )));
         }
         let attachment = carried.attachment.as_deref();
         let manifest = match self.config.key.payloads().attach(&entry, attachment) {
             Ok(manifest) => manifest,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Ok(Err(Refusal::for_good(error.to_string()))),
         };
         if self.over_quota(&entry)? {
-            return Ok(Err("no room: the quota of this node is used up".into()));
+            return Ok(Err(Refusal::until(
+                Obstacle::Room,
+                "no room: the quota of this node is used up",
+            )));
         }
         if !self.disk_takes(entry.content().map_or(0, |content| content.len)) {
-            return Ok(Err("no room: the disk of this node is full".into()));
+            return Ok(Err(Refusal::until(
+                Obstacle::Room,
+                "no room: the disk of this node is full",
+            )));
         }
         self.clock_of_writes.observe(change.time, now.wall);
         #[cfg(feature = "planted")]

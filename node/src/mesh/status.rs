@@ -49,6 +49,34 @@ pub struct PeerStatus {
     pub last_refusal: Option<String>,
 }
 
+/// Where a node's time is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeSource {
+    /// Its clock is set.
+    System,
+    /// Its clock is not set: from what other nodes of the space announce.
+    Members,
+    /// Its clock is not set: from the dates of others' changes.
+    Changes,
+    /// Its clock is not set: from the latest date in its own store.
+    Store,
+    /// Its clock is not set, and nothing better is known.
+    Nothing,
+}
+
+impl TimeSource {
+    /// In a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Members => "members",
+            Self::Changes => "changes",
+            Self::Store => "store",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
 /// The state of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -78,6 +106,10 @@ pub struct Status {
     pub peers: Vec<PeerStatus>,
     /// Another live process was seen with this node's key.
     pub twin: bool,
+    /// Where the time is from that this node goes by.
+    pub time_source: TimeSource,
+    /// That time.
+    pub time: WallTime,
 }
 
 impl Status {

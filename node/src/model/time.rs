@@ -30,6 +30,16 @@ impl Instant {
 #[serde(transparent)]
 pub struct WallTime(pub u64);
 
+impl WallTime {
+    /// December 2025. A clock that says less was never set: it is before this software was made.
+    const MADE: Self = Self(1_764_547_200_000);
+
+    /// Says whether a clock that says this was ever set.
+    pub const fn is_set(self) -> bool {
+        self.0 >= Self::MADE.0
+    }
+}
+
 /// Both clocks, read together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Now {

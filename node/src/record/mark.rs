@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::redact;
-use crate::mesh::{Action, CommandError, CommandResult, Lane, Reply, Report, Status};
+use crate::mesh::{Action, CommandError, CommandResult, Lane, Reply, Report, Status, TimeSource};
 use crate::model::{Hash, codec};
 use crate::space::Payloads;
 
@@ -33,10 +33,12 @@ pub enum ActionKind {
     Announce,
     /// [`Action::Report`]
     Report,
+    /// [`Action::Forget`]
+    Forget,
 }
 
 impl ActionKind {
-    const ALL: [(Self, &'static str); 11] = [
+    const ALL: [(Self, &'static str); 12] = [
         (Self::Send, "send"),
         (Self::Fetch, "fetch"),
         (Self::Serve, "serve"),
@@ -48,6 +50,7 @@ impl ActionKind {
         (Self::Release, "release"),
         (Self::Announce, "announce"),
         (Self::Report, "report"),
+        (Self::Forget, "forget"),
     ];
 
     /// The kind of an action.
@@ -64,6 +67,7 @@ impl ActionKind {
             Action::Release(_) => Self::Release,
             Action::Announce(_) => Self::Announce,
             Action::Report(_) => Self::Report,
+            Action::Forget { .. } => Self::Forget,
         }
     }
 
@@ -142,6 +146,8 @@ impl Mark {
             Action::Release(chunks) => digest(chunks),
             Action::Announce(frame) => digest(frame),
             Action::Report(own) => digest(&report(own)),
+            // Its name depends on contents, as that of a broadcast.
+            Action::Forget { radio, .. } => digest(&radio.0),
         };
         Self(ActionKind::of(action), hash)
     }
@@ -187,12 +193,17 @@ fn status(status: &Status) -> u64 {
         .map(|heard| (heard.radio.0, heard.node, heard.heard.0))
         .collect();
     let sums = (status.documents, status.bytes, status.free_bytes, status.pending);
-    digest(&(
+    let all = digest(&(
         (status.node, status.owner, status.twin, status.clock_digest),
         sums,
         &status.incomplete,
         (peers, links, heard),
-    ))
+    ));
+    match status.time_source {
+        // As in recordings that knew no other.
+        TimeSource::System => all,
+        learned => digest(&(all, learned.name(), status.time)),
+    }
 }
 
 fn report(report: &Report) -> (u8, u64) {
@@ -204,6 +215,7 @@ fn report(report: &Report) -> (u8, u64) {
         Report::TwinOfOurs => (4, 0),
         Report::TwinOfPeer(node) => (5, digest(node)),
         Report::RolledBack => (6, 0),
+        Report::ClockWasAhead => (9, 0),
         Report::PayloadComplete(path) => (7, digest(path)),
         Report::Conflict(path) => (8, digest(path)),
     }

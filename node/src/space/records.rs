@@ -75,6 +75,8 @@ pub enum Record {
     Collected,
     /// A list of dots whose payloads a user asked for.
     Requested,
+    /// Whether own changes are being dated anew.
+    Redate,
 }
 
 impl Record {
@@ -85,6 +87,7 @@ impl Record {
             Self::OwnWriter => b"own writer",
             Self::Collected => b"collected",
             Self::Requested => b"requested",
+            Self::Redate => b"redate",
         }
     }
 }

@@ -19,6 +19,8 @@ struct Drawing {
     spaces: Vec<Vec<usize>>,
     /// One that does not keep to the protocol.
     liar: Option<usize>,
+    /// It dates what it writes years ahead.
+    lies_ahead: bool,
     has_wires: bool,
 }
 
@@ -51,6 +53,7 @@ impl Drawing {
             mix,
             spaces: spaces.map(Iterator::collect).collect(),
             liar: None,
+            lies_ahead: false,
             has_wires,
         }
     }
@@ -61,11 +64,14 @@ impl Drawing {
             self.wires();
         }
         self.liars();
-        let writers = self.workloads();
+        if self.mix.radio.is_some() {
+            self.deaf();
+        }
+        self.workloads();
         self.crashes();
         self.frames();
         self.splits();
-        self.clocks(&writers);
+        self.clocks();
         self.disks();
         self.mix
     }
@@ -215,7 +221,8 @@ impl Drawing {
                 ),
                 _ => {
                     let years = self.generator.between(1, 20);
-                    let sign = if self.generator.chance(0.5) { "" } else { "-" };
+                    let sign = self.sign();
+                    self.lies_ahead |= sign.is_empty();
                     format!("kind = \"lying-clock\"\nahead = \"{sign}{years}y\"\n")
                 }
             };
@@ -231,8 +238,39 @@ impl Drawing {
         }
     }
 
-    fn workloads(&mut self) -> Vec<usize> {
-        let mut all = Vec::new();
+    /// Forwards or backwards.
+    fn sign(&mut self) -> &'static str {
+        if self.generator.chance(0.5) { "" } else { "-" }
+    }
+
+    /// Radios that do not hear one another, or only one way: what they have to tell comes over a third.
+    fn deaf(&mut self) {
+        for nodes in self.spaces.clone() {
+            if !self.generator.chance(0.3) {
+                continue;
+            }
+            let pair = self.generator.pick(&nodes, 2);
+            let [a, b] = pair[..] else {
+                continue;
+            };
+            let third = |node: &usize| !pair.contains(node) && Some(*node) != self.liar;
+            let thirds: Vec<usize> = nodes.iter().copied().filter(third).collect();
+            if thirds.is_empty() {
+                continue;
+            }
+            let one_way = self.generator.chance(0.7);
+            self.mix.parts.push(Part {
+                table: "budgets",
+                nodes: Named::Between(a, b, thirds),
+                span_s: None,
+                written: Written::At,
+                lines: format!("out_of_reach = true\none_way = {one_way}\n"),
+                count: None,
+            });
+        }
+    }
+
+    fn workloads(&mut self) {
         for (number, nodes) in self.spaces.clone().into_iter().enumerate() {
             let honest: Vec<usize> = nodes
                 .into_iter()
@@ -246,27 +284,18 @@ impl Drawing {
                 "kind = \"documents\"\nname = {:?}\nsizes = {{ kind = \"log-normal\", median = \"120 B\", sigma = 1.0, max = \"{most} B\" }}\nchanges = {}\ndeletes = {}\nconflicts = {}\ncategories = [\"private\", \"public\", \"shared\"]\n",
                 ["diary", "notes"][number],
                 percent(&mut self.generator, 40),
-                // By radio alone collected tombstones may keep states apart: sim/regressions/open/tombstone-unheard.toml.
-                if by_radio {
-                    "0".to_owned()
-                } else {
-                    percent(&mut self.generator, 30)
-                },
+                percent(&mut self.generator, 30),
                 percent(&mut self.generator, 30),
             );
             self.mix.parts.push(Part {
                 table: "workload",
-                nodes: Named::List("writers", writers.clone()),
+                nodes: Named::List("writers", writers),
                 span_s: Some((60, self.mix.duration_s)),
                 written: Written::FromUntil,
                 lines,
                 count: Some(self.generator.between(10, if by_radio { 40 } else { 80 })),
             });
-            all.extend(writers);
-            // Whoever may write in a conflict.
-            all.extend(honest);
         }
-        all
     }
 
     fn crashes(&mut self) {
@@ -274,8 +303,7 @@ impl Drawing {
             let (node, span_s) = (self.one(), self.span(20, 1800));
             let more = match self.generator.below(20) {
                 0..5 => "torn_write = true\n",
-                // By radio alone an old disk may never get in step: sim/regressions/open/writer-unknown-by-radio.toml.
-                5 if self.has_wires => "disk_lost = true\n",
+                5 => "disk_lost = true\n",
                 _ => "",
             };
             self.fault("crash", vec![node], span_s, Written::AtFor, more);
@@ -335,12 +363,12 @@ impl Drawing {
         }
     }
 
-    /// Whoever writes with a clock that is far ahead writes what nobody takes in until then, so clocks of writers go back:
-    /// sim/regressions/open/clock-ahead.toml.
-    fn clocks(&mut self, writers: &[usize]) {
+    /// What is dated ahead is dated anew by its writer, once its clock is right; a liar never does. Whoever took it in, with a clock that was ahead
+    /// as well, stays out of step: where one lies so, clocks only go back.
+    fn clocks(&mut self) {
         if self.generator.chance(0.5) {
             let (node, years) = (self.one(), self.generator.between(1, 30));
-            let sign = if writers.contains(&node) { "-" } else { "" };
+            let sign = if self.lies_ahead { "-" } else { self.sign() };
             let span_s = self.span(HOUR_S, 6 * HOUR_S);
             self.fault(
                 "clock-jump",
@@ -372,7 +400,7 @@ impl Drawing {
                 &format!("chunks = {chunks}\n"),
             );
         }
-        if self.has_wires && self.generator.chance(0.25) {
+        if self.generator.chance(0.25) {
             let (node, span_s) = (self.honest(), self.span(1, 1));
             let age_s = self.generator.between(60, span_s.0.min(8 * HOUR_S));
             self.fault(
@@ -408,7 +436,9 @@ fn radio(generator: &mut Generator) -> String {
         percent(generator, 15)
     );
     if generator.chance(0.4) {
-        let (good, bad) = (generator.between(120, 1200), generator.between(20, 300));
+        // Three of five frames get lost at most.
+        let good = generator.between(120, 1200);
+        let bad = generator.between(20, good.min(300));
         lines += &format!("bursts = {{ good = \"{good}s\", bad = \"{bad}s\" }}\n");
     }
     lines

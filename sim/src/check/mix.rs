@@ -30,6 +30,8 @@ pub(super) enum Named {
     List(&'static str, Vec<usize>),
     /// `from` and `to`.
     Pair(usize, usize),
+    /// `between` the first two; the others carry between them, and with the last of these it is gone.
+    Between(usize, usize, Vec<usize>),
     /// `from`, in a line.
     Line(Vec<usize>),
     /// `sides`.
@@ -81,6 +83,9 @@ impl Named {
                 .map(|left| Self::List(key, left)),
             Self::Line(nodes) => Some(keep(nodes)).filter(|left| left.len() > 1).map(Self::Line),
             Self::Pair(a, b) => (is_there(*a) && is_there(*b)).then(|| self.clone()),
+            Self::Between(a, b, thirds) => {
+                (is_there(*a) && is_there(*b) && !keep(thirds).is_empty()).then(|| self.clone())
+            }
             Self::Sides(a, b) => Some((keep(a), keep(b)))
                 .filter(|(a, b)| !a.is_empty() && !b.is_empty())
                 .map(|(a, b)| Self::Sides(a, b)),
@@ -151,6 +156,7 @@ impl Mix {
             Named::List(key, nodes) => format!("{key} = {}\n", self.names(nodes)),
             Named::Line(nodes) => format!("from = {}\nshape = \"line\"\n", self.names(nodes)),
             Named::Pair(a, b) => format!("from = {}\nto = {}\n", self.name(*a), self.name(*b)),
+            Named::Between(a, b, _) => format!("between = [{}, {}]\n", self.name(*a), self.name(*b)),
             Named::Sides(a, b) => format!("sides = [{}, {}]\n", self.names(a), self.names(b)),
         };
         let count = part

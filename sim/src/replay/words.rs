@@ -83,6 +83,7 @@ fn action(action: &Action) -> String {
             format!("broadcast by radio {}: {name}", own.radio.0)
         }
         Action::Withdraw { radio, slot } => format!("withdraw slot {slot} of radio {}", radio.0),
+        Action::Forget { radio, .. } => format!("have radio {} forget an object", radio.0),
         Action::Listen { radio, senders, .. } => {
             format!("listen by radio {} to {} senders", radio.0, senders.len())
         }
@@ -106,6 +107,7 @@ fn report(report: &Report) -> String {
         Report::TwinOfOurs => "report: a twin of this node".into(),
         Report::TwinOfPeer(node) => format!("report: a twin of {}", node.short()),
         Report::RolledBack => "report: the disk is an older copy".into(),
+        Report::ClockWasAhead => "report: the clock was ahead; changes are dated anew".into(),
         Report::PayloadComplete(path) => format!("report: {path} is complete"),
         Report::Conflict(path) => format!("report: {path} has concurrent versions"),
     }

@@ -77,7 +77,7 @@ pub enum FaultKind {
         /// Share of frames.
         share: f64,
     },
-    /// Frames arrive at the node with bits turned over, on whatever link.
+    /// Bits of frames to the node are turned over on their way, on whatever link.
     Corrupt {
         /// Share of frames.
         share: f64,

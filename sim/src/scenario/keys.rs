@@ -872,7 +872,7 @@ static FAULTS: Section = Section {
             },
             Kind {
                 name: "corrupt",
-                about: "frames arrive with bits turned over",
+                about: "bits of frames are turned over on their way: links and seals tell, and the frames are lost",
                 keys: &[ON, PICK, DOWN, FRAMES],
             },
             Kind {

@@ -15,23 +15,23 @@ use crate::random::Generator;
 pub struct Impairment {
     /// Frames that get lost.
     pub loss: Ppm,
-    /// Frames in which a bit is flipped.
+    /// Frames in which a bit is flipped: lost where the link or the frame's seal tells.
     pub corruption: Ppm,
     /// Frames that come twice.
     pub duplication: Ppm,
 }
 
 impl Impairment {
-    /// What becomes of copies of a frame that would arrive so: when, and whether damaged.
-    pub(super) fn of(&self, arrivals: Vec<(u64, bool)>, rng: &mut Generator) -> Vec<(u64, bool)> {
+    /// When copies of a frame come out of a link that would do so then. Links are authenticated: what was damaged never does.
+    pub(super) fn of(&self, arrivals: Vec<u64>, rng: &mut Generator) -> Vec<u64> {
         let mut changed = Vec::with_capacity(arrivals.len());
-        for (at_us, is_damaged) in arrivals {
-            if happens(rng, self.loss) {
+        for at_us in arrivals {
+            if happens(rng, self.loss) || happens(rng, self.corruption) {
                 continue;
             }
-            changed.push((at_us, is_damaged || happens(rng, self.corruption)));
+            changed.push(at_us);
             if happens(rng, self.duplication) {
-                changed.push((at_us + 1000, is_damaged));
+                changed.push(at_us + 1000);
             }
         }
         changed

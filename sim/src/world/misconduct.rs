@@ -113,7 +113,7 @@ impl World {
             let arrivals =
                 self.wires
                     .arrivals(self.now_us, own, frame.len(), self.faults, &mut self.wires_rng);
-            for (at_us, _) in arrivals {
+            for at_us in arrivals {
                 let frame = frame.clone();
                 self.plan(at_us, Planned::Deliver { to, link, frame });
             }

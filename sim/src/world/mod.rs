@@ -605,6 +605,7 @@ impl World {
             }
             Action::Broadcast(broadcast) => self.broadcast(node, broadcast)?,
             Action::Withdraw { slot, .. } => self.withdraw(node, slot)?,
+            Action::Forget { name, .. } => self.forget_object(node, name),
             Action::Listen { senders, chunks, .. } => self.listen_for(node, senders, chunks),
             Action::Serve { link, chunk } => match self.nodes[node].chunk(&chunk).cloned() {
                 None => {
@@ -717,7 +718,7 @@ impl World {
             let arrivals = self
                 .wires
                 .arrivals(self.now_us, link, 0, self.faults, &mut self.wires_rng);
-            for (at_us, _) in arrivals {
+            for at_us in arrivals {
                 let frame = frame.to_vec();
                 self.plan(at_us, Planned::Announce { to, author, frame });
             }
@@ -747,18 +748,9 @@ impl World {
             chronicle.wired(self.now_us, from, to, kind::wired(&frame), frame.len(), lost);
         }
         let copies = std::iter::repeat_n(frame, arrivals.len());
-        for (frame, (at_us, is_damaged)) in copies.zip(arrivals) {
-            let frame = self.on_the_way(frame, is_damaged);
+        for (frame, at_us) in copies.zip(arrivals) {
             let link = other;
             self.plan(at_us, Planned::Deliver { to, link, frame });
         }
-    }
-
-    fn on_the_way(&mut self, mut frame: Vec<u8>, is_damaged: bool) -> Vec<u8> {
-        if is_damaged && !frame.is_empty() {
-            let bit = self.wires_rng.index(frame.len() * 8);
-            frame[bit / 8] ^= 1 << (bit % 8);
-        }
-        frame
     }
 }

@@ -328,6 +328,12 @@ impl World {
         }
     }
 
+    pub(super) fn forget_object(&mut self, node: NodeIndex, name: [u8; 4]) {
+        if let Some(radio) = self.radio(node) {
+            radio.station.forget(name);
+        }
+    }
+
     pub(super) fn listen_for(
         &mut self,
         node: NodeIndex,

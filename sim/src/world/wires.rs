@@ -124,7 +124,7 @@ impl Wires {
         Some(end)
     }
 
-    /// When copies of a frame that is sent now arrive, and whether each is damaged.
+    /// When copies of a frame that is sent now arrive. Links are authenticated: what is damaged on its way never does.
     pub(crate) fn arrivals(
         &mut self,
         now_us: u64,
@@ -132,7 +132,7 @@ impl Wires {
         len: usize,
         faults: Faults,
         rng: &mut Generator,
-    ) -> Vec<(u64, bool)> {
+    ) -> Vec<u64> {
         let Some(end) = self.ends.get_mut(&link) else {
             return Vec::new();
         };
@@ -160,9 +160,9 @@ impl Wires {
                 at_us = at_us.max(end.last_arrival_us);
                 end.last_arrival_us = at_us;
             }
-            (at_us, happens(rng, quality.corruption))
+            (!happens(rng, quality.corruption)).then_some(at_us)
         };
-        (0..copies).map(|_| arrival(rng)).collect()
+        (0..copies).filter_map(|_| arrival(rng)).collect()
     }
 
     /// Links that are up: both nodes, and since when.

@@ -223,6 +223,11 @@ impl Incoming {
         self.finished.iter().any(|(_, finished)| *finished == name)
     }
 
+    /// This object counts as not received, by whichever transfers it came.
+    pub(super) fn forget(&mut self, name: ObjectId) {
+        self.finished.retain(|(_, finished)| *finished != name);
+    }
+
     /// What this node lacks of a block, for an answer; `None` if it has heard nothing of the transfer. `sender` is the sender's hint.
     pub(super) fn status(&self, key: TransferKey, block: u8, sender: u8) -> Option<Status> {
         let status = |needed, lacking| Status {
@@ -551,6 +556,32 @@ mod tests {
         }
         assert_eq!(taken, Taken::Complete(second));
         assert!(incoming.had(symbols(&first).0.object));
+    }
+
+    #[test]
+    fn what_is_forgotten_counts_as_new() {
+        let mut incoming = Incoming::default();
+        let (object, other) = (object(400), vec![9; 100]);
+        for object in [&object, &other] {
+            let (head, symbols) = symbols(object);
+            for (number, symbol) in symbols.into_iter().enumerate() {
+                let key = if object[0] == 9 { BOB } else { ADA };
+                let taken = give(&mut incoming, key, symbol, (number == 0).then_some(head));
+                assert_ne!(taken, Taken::Nothing);
+            }
+        }
+        let (head, symbols) = symbols(&object);
+        incoming.forget(head.object);
+        assert!(!incoming.had(head.object) && incoming.had([9; 4]));
+        // The sender only asks whether anything is lacking; even under the same number.
+        assert_eq!(incoming.poll(Instant(1), ADA, 7, 0, head), Taken::Kept);
+        let needed = incoming.status((ADA, 7), 0, 9).unwrap().needed;
+        assert_eq!(usize::from(needed), symbols.len());
+        let mut taken = Taken::Nothing;
+        for symbol in symbols {
+            taken = give(&mut incoming, ADA, symbol, None);
+        }
+        assert_eq!(taken, Taken::Complete(object));
     }
 
     #[test]

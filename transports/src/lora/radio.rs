@@ -17,7 +17,7 @@ use super::port::Port;
 use super::queue::Slot;
 use super::senders::SendersRecord;
 use super::station::{Broadcast, Ending, Interest, Station, StationConfig, StationCounts, StationOutput};
-use super::{Budget, Instant, SpaceKey, SubBand};
+use super::{Budget, Instant, ObjectId, SpaceKey, SubBand};
 use crate::PeerKey;
 
 /// Budgets remember what was used before the start, so time begins two hours in.
@@ -73,6 +73,8 @@ pub enum RadioCommand {
     Broadcast(Broadcast),
     /// Do not send it.
     Cancel(Slot),
+    /// What came of this object counts as not received.
+    Forget(ObjectId),
     /// What is wanted of others.
     Interest(Interest),
 }
@@ -264,6 +266,7 @@ impl Task {
         match command {
             RadioCommand::Broadcast(message) => self.station.broadcast(now, message),
             RadioCommand::Cancel(slot) => self.station.cancel(now, slot),
+            RadioCommand::Forget(name) => self.station.forget(name),
             RadioCommand::Interest(interest) => self.station.set_interest(interest),
         }
     }

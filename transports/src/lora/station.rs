@@ -387,6 +387,11 @@ impl Station {
         self.pump(now);
     }
 
+    /// Its owner could not use this object yet: when it is sent again, it is taken as if it had never come.
+    pub fn forget(&mut self, name: ObjectId) {
+        self.incoming.forget(name);
+    }
+
     /// What this node wants of others: of nothing else it asks for repair.
     pub fn set_interest(&mut self, interest: Interest) {
         self.interest = interest;

@@ -24,7 +24,7 @@ use crate::store::Store;
 
 /// After a change one asks within this time; then after twice the pause, up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_secs(600);
-const PAUSE_LONGEST: Duration = Duration::from_secs(12 * 3600);
+const PAUSE_LONGEST: Duration = Duration::from_secs(4 * 3600);
 /// The share of a radio's airtime that questions and answers may take, in thousandths: of all those together who hear one another.
 const SHARE_PERMILLE: u64 = 20;
 /// So many full frames of it may be saved up.

@@ -299,6 +299,14 @@ fn put_entry(
     }
 }
 
+/// A batch that came.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub(super) entries: Vec<CarriedEntry>,
+    /// So many more were by writers who are not known here.
+    pub(super) of_unknown: usize,
+}
+
 /// Reads what [`encode`] wrote. Entries of writers whom `resolve` does not know are left out.
 pub(super) fn decode(
     bytes: &[u8],
@@ -306,13 +314,14 @@ pub(super) fn decode(
     space: OwnerId,
     payloads: Payloads,
     resolve: &dyn Fn(NodeRef) -> Option<NodeId>,
-) -> Result<Vec<CarriedEntry>> {
+) -> Result<Decoded> {
     let (signatures, squeezed) = read_signatures(bytes)?;
     let plain = unsqueeze(squeezed, plain_len_max(payloads))?;
     let mut reader = Reader::new(&plain);
     let writers = Writers::decode(&mut reader, sender, resolve)?;
     let mut before = Before::default();
     let mut entries = Vec::with_capacity(signatures.len());
+    let count = signatures.len();
     for signature in signatures {
         let read = read_entry(&mut reader, &writers, &mut before, space, payloads)?;
         if let Some((change, attachment)) = read {
@@ -323,7 +332,10 @@ pub(super) fn decode(
         }
     }
     reader.done()?;
-    Ok(entries)
+    Ok(Decoded {
+        of_unknown: count - entries.len(),
+        entries,
+    })
 }
 
 /// Most bytes of a batch, unpacked: a hash may be longer than what it stands for.
@@ -533,6 +545,7 @@ mod tests {
                 .find(|member| node_ref(**member) == wanted)
                 .copied()
         })
+        .map(|decoded| decoded.entries)
     }
 
     fn carried(packed: &[Packed]) -> Vec<CarriedEntry> {

@@ -39,7 +39,9 @@ fn batch(bytes: &[u8]) -> bool {
     let key = KeyPair::from_seed(&[1; 32]);
     let (sender, space) = (key.node_id(), key.owner_id());
     let resolve = |wanted| (node_ref(sender) == wanted).then_some(sender);
-    let Ok(carried) = entries::decode(bytes, sender, space, Payloads::Real, &resolve) else {
+    let Ok(carried) =
+        entries::decode(bytes, sender, space, Payloads::Real, &resolve).map(|decoded| decoded.entries)
+    else {
         return false;
     };
     for carried in &carried {

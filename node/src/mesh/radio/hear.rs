@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::entries::{self, NodeRef, node_ref};
 use super::message::{Beacon, ChunkRef, RadioMessage, StatementRef};
 use super::neighbours::{Neighbour, Radio};
-use super::speak::{SLOT_WANT, WANT_PAUSE_MAX};
+use super::refused::{MessageName, Obstacle};
+use super::speak::{SLOT_WANT, WANT_PAUSE_MAX, message_name};
 use super::summary::{Digest, Summary};
 use super::trickle::part;
 use crate::mesh::engine::{Engine, Result};
@@ -35,6 +36,7 @@ impl<S: Store> Engine<S> {
 
     pub(in crate::mesh) fn radio_down(&mut self, radio: LinkId) {
         self.radios.by_id.remove(&radio);
+        self.radios.refused.radio_down(radio);
     }
 
     pub(in crate::mesh) fn radio_ready(&mut self, now: Now, radio: LinkId) {
@@ -79,11 +81,23 @@ impl<S: Store> Engine<S> {
                 Ok(())
             }
             RadioMessage::Statements { grants, revocations } => {
-                self.statements(now, from, &grants, &revocations)
+                let refused = self.statements(now, from, &grants, &revocations)?;
+                self.note_refused(
+                    now,
+                    radio,
+                    message_name(bytes),
+                    refused.then_some(Obstacle::Membership),
+                );
+                Ok(())
+            }
+            RadioMessage::Entries { .. } if !member => {
+                self.note_refused(now, radio, message_name(bytes), Some(Obstacle::Membership));
+                Ok(())
             }
             _ if !member => Ok(()),
             RadioMessage::Entries { summary, entries } => {
-                self.radio_entries(now, radio, from, &entries)?;
+                let refused = self.radio_entries(now, radio, from, &entries)?;
+                self.note_refused(now, radio, message_name(bytes), refused);
                 match summary {
                     Some(summary) => self.summary(now, radio, from, &summary),
                     None => Ok(()),
@@ -103,6 +117,14 @@ impl<S: Store> Engine<S> {
             RadioMessage::Want { of, chunks } => self.wanted(now, radio, of, &chunks),
             // A driver takes chunks out before they come here; one that nobody asked for is dropped.
             RadioMessage::Chunk(_) => Ok(()),
+        }
+    }
+
+    /// A message was taken in, or something stood in the way of some of it.
+    fn note_refused(&mut self, now: Now, radio: LinkId, name: MessageName, refused: Option<Obstacle>) {
+        match refused {
+            Some(obstacle) => self.radios.refused.note(now.instant, radio, name, obstacle),
+            None => self.radios.refused.settled(radio, name),
         }
     }
 
@@ -251,7 +273,14 @@ impl<S: Store> Engine<S> {
             .find(|subject| node_ref(*subject) == wanted)
     }
 
-    fn radio_entries(&mut self, now: Now, radio: LinkId, from: NodeId, bytes: &[u8]) -> Result<()> {
+    /// Takes in entries. Says what stood in the way of some of them, if that may pass.
+    fn radio_entries(
+        &mut self,
+        now: Now,
+        radio: LinkId,
+        from: NodeId,
+        bytes: &[u8],
+    ) -> Result<Option<Obstacle>> {
         let owner = self.config.owner;
         let payloads = self.config.key.payloads();
         let decoded = entries::decode(bytes, from, owner, payloads, &|wanted| {
@@ -259,15 +288,21 @@ impl<S: Store> Engine<S> {
         });
         let Ok(carried) = decoded else {
             self.refuse(from, "it sent damaged entries by radio".into());
-            return Ok(());
+            return Ok(None);
         };
+        // Who wrote the others will be known by their grants.
+        let mut refused = (carried.of_unknown > 0).then_some(Obstacle::Membership);
+        let carried = carried.entries;
         let mut heard: Vec<Dot> = Vec::new();
         for carried in &carried {
             // Known before or new: the sender has it.
             if let Ok(entry) = crate::model::Entry::decode_trusted(&carried.entry) {
                 match self.take_entry(now, carried)? {
                     Ok(_) => heard.push(entry.dot()),
-                    Err(reason) => self.refuse(from, reason),
+                    Err(refusal) => {
+                        refused = refusal.obstacle.or(refused);
+                        self.refuse(from, refusal.reason);
+                    }
                 }
             }
         }
@@ -279,7 +314,7 @@ impl<S: Store> Engine<S> {
             self.holds(now, from, &own);
         }
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
-            return Ok(());
+            return Ok(refused);
         };
         let patience = here.frames(PATIENCE_FRAMES);
         if let Some((at, _)) = &mut here.summary {
@@ -310,7 +345,7 @@ impl<S: Store> Engine<S> {
                 }
             }
         }
-        Ok(())
+        Ok(refused)
     }
 
     fn summary(&mut self, now: Now, radio: LinkId, from: NodeId, summary: &Summary) -> Result<()> {
@@ -456,13 +491,14 @@ impl<S: Store> Engine<S> {
         }
     }
 
+    /// Takes in grants and revocations. Says whether some of them were not.
     fn statements(
         &mut self,
         now: Now,
         from: NodeId,
         grants: &[Vec<u8>],
         revocations: &[Vec<u8>],
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut theirs = self.membership.clone();
         let revocations: Vec<Revocation> = revocations
             .iter()
@@ -488,7 +524,8 @@ impl<S: Store> Engine<S> {
         for here in self.radios.by_id.values_mut() {
             here.statements.retain(|statement| !own.contains(statement));
         }
-        Ok(())
+        let known: BTreeSet<StatementRef> = self.statement_refs().into_iter().collect();
+        Ok(!own.is_subset(&known))
     }
 
     /// Tells the station what this node lacks, and from whom it may come.

@@ -33,6 +33,7 @@ mod overheard;
 mod policy;
 mod price;
 mod redact;
+mod refused;
 mod speak;
 mod squeeze;
 mod summary;
@@ -40,6 +41,7 @@ mod trickle;
 mod wire;
 
 pub(super) use neighbours::Radios;
+pub(super) use refused::Obstacle;
 
 #[doc(hidden)]
 pub use fuzzing::radio_message;

@@ -9,6 +9,7 @@ use super::custody::Custody;
 use super::doubt::Doubt;
 use super::history::History;
 use super::message::{ChunkRef, MembershipDigest, StatementRef};
+use super::refused::Refused;
 use super::summary::Digest;
 use super::trickle::Trickle;
 use crate::mesh::{HeardStatus, LinkId, RadioProfile};
@@ -299,6 +300,8 @@ pub(in crate::mesh) struct Radios {
     pub(super) incomplete: bool,
     /// Documents whose payloads are too long to be fetched unasked.
     pub(super) too_long: BTreeSet<Dot>,
+    /// Messages that were not taken in as a whole.
+    pub(in crate::mesh) refused: Refused,
 }
 
 impl Radios {
@@ -323,7 +326,11 @@ impl Radios {
             .flatten()
             .min()
         };
-        self.by_id.values().filter_map(of).min()
+        self.by_id
+            .values()
+            .filter_map(of)
+            .chain(self.refused.timeout())
+            .min()
     }
 
     /// Who is heard.

@@ -126,7 +126,9 @@ mod tests {
         assert!(!redacted.windows(8).any(|part| part == &secret[..8]));
         let resolve = |wanted| (node_ref(sender) == wanted).then_some(sender);
         let placeholders = Payloads::Placeholders;
-        let back = decode(&redacted[1..], sender, key().owner_id(), placeholders, &resolve).unwrap();
+        let back = decode(&redacted[1..], sender, key().owner_id(), placeholders, &resolve)
+            .unwrap()
+            .entries;
         for (carried, packed) in back.iter().zip(&batch) {
             assert_eq!(carried.entry, packed.entry.encode());
             let attachment = carried.attachment.as_deref();

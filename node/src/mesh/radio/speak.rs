@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::entries::{self, Packed, node_ref};
 use super::message::{Beacon, CALLED_MAX, MembershipDigest, RadioMessage, StatementRef};
 use super::neighbours::{Neighbour, Wanted};
+use super::refused::MessageName;
 use super::summary::{Digest, Runs, Summary};
 use super::trickle::{Turn, part};
 use rand_chacha::rand_core::Rng;
@@ -41,6 +42,12 @@ pub(super) const WANT_PAUSE_MAX: Duration = Duration::from_secs(900);
 struct Lacking {
     missing: MissingEntry,
     by: Vec<NodeId>,
+}
+
+/// How a station calls a message.
+pub(super) fn message_name(message: &[u8]) -> MessageName {
+    let hash = Hash::of(message);
+    [hash.0[0], hash.0[1], hash.0[2], hash.0[3]]
 }
 
 impl<S: Store> Engine<S> {
@@ -110,6 +117,9 @@ impl<S: Store> Engine<S> {
         if self.radios.is_empty() || self.needs_commit() {
             return Ok(());
         }
+        while let Some((radio, name)) = self.radios.refused.due(now.instant) {
+            self.actions.push_back(Action::Forget { radio, name });
+        }
         let radios: Vec<LinkId> = self.radios.by_id.keys().copied().collect();
         for radio in radios {
             if let Some(here) = self.radios.by_id.get_mut(&radio) {
@@ -126,8 +136,7 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn broadcast(&mut self, radio: LinkId, slot: u64, lane: Lane, message: Vec<u8>) {
-        let hash = Hash::of(&message);
-        let name = [hash.0[0], hash.0[1], hash.0[2], hash.0[3]];
+        let name = message_name(&message);
         if lane > Lane::Control
             && let Some(here) = self.radios.by_id.get_mut(&radio)
         {
