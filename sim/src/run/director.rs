@@ -49,6 +49,8 @@ pub(super) struct Director<'a> {
     walkers: Vec<Walker>,
     clocks: Vec<NodeClock>,
     jumps: BTreeMap<NodeIndex, i64>,
+    /// By how much the clocks of those that are not set are ahead, in milliseconds: whatever else was done to them counts once they are.
+    unset: BTreeMap<NodeIndex, i64>,
     links: Links,
     strikes: Vec<Strike>,
     copies: BTreeMap<(usize, NodeIndex), Backup>,
@@ -80,6 +82,7 @@ impl<'a> Director<'a> {
                 .map(|node| scenario.clock(node, &seeds))
                 .collect(),
             jumps: BTreeMap::new(),
+            unset: BTreeMap::new(),
             links: Links::new(scenario, &seeds),
             strikes: scenario.strikes(&seeds),
             copies: BTreeMap::new(),
@@ -249,7 +252,8 @@ impl<'a> Director<'a> {
     }
 
     fn set_clock(&mut self, node: NodeIndex) {
-        let jump_ms = self.jumps.get(&node).copied().unwrap_or(0);
+        let moved = self.unset.get(&node).or_else(|| self.jumps.get(&node));
+        let jump_ms = moved.copied().unwrap_or(0);
         let ahead_ms = self.clocks[node].ahead_at_us(self.world.now_us()) / 1000;
         self.world.set_clock(node, ahead_ms.saturating_add(jump_ms));
     }
@@ -257,7 +261,7 @@ impl<'a> Director<'a> {
     /// Without a battery a clock goes on from 1970.
     fn unset_clock(&mut self, node: NodeIndex) {
         let since_1970_ms = EPOCH_MS + self.world.now_us() / 1000;
-        self.jumps.insert(node, -since_1970_ms.cast_signed());
+        self.unset.insert(node, -since_1970_ms.cast_signed());
     }
 
     /// Starts a node, unless something keeps it down.
@@ -400,7 +404,7 @@ impl<'a> Director<'a> {
                     self.set_clock(node);
                 }
                 FaultKind::ClockUnset => {
-                    self.jumps.remove(&node);
+                    self.unset.remove(&node);
                     self.set_clock(node);
                 }
                 FaultKind::LinkDown => self.links.take_down(&mut self.world, node, false)?,
