@@ -5,8 +5,8 @@
 //! changes that replace the old ones, and dates go on from the clock. Nobody misses the old ones: whoever holds them sees them replaced, and
 //! all others never need them. What is replaced is decided by what a writer has seen, never by time, so it does not matter that the new date is earlier.
 //!
-//! Nothing is written again while the clock is not set, nor before it has stood for a while, nor as long as others' words or changes say that it is
-//! much later: a clock that woke up in the past would send everything there.
+//! Nothing is written again while the clock is not set, nor before it has stood for a while, nor as long as others' words say that it is much
+//! later, nor for hours in which their changes alone say so: a clock that woke up in the past would send everything there.
 
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use crate::store::Store;
 const PATIENCE: Duration = Duration::from_secs(2 * 60);
 /// A clock that seems to be behind is looked at again so much later.
 const HELD_BACK: Duration = Duration::from_secs(10 * 60);
+/// Dates of others say so for at most so long: they may have been wrong as well, and believed this node's.
+const HELD_BACK_BY_DATES_MAX: Duration = Duration::from_secs(6 * 3600);
 /// Own changes that are looked at in one step.
 const LOOKED_AT_MAX: usize = 64;
 
@@ -27,8 +29,10 @@ const LOOKED_AT_MAX: usize = 64;
 pub(super) struct Redate {
     /// The store says that it was begun, and not that it is done: then it begins anew.
     pub(super) begun: bool,
-    /// Since when own dates are ahead of the clock.
+    /// From when on own dates count as ahead of the clock, unless that changes.
     since: Option<Instant>,
+    /// Since when they are.
+    ahead_since: Option<Instant>,
     /// Ranges of own changes that are still to be looked at.
     left: Option<Vec<(Writer, Sequence, Sequence)>>,
 }
@@ -63,13 +67,15 @@ impl<S: Store> Engine<S> {
         let ahead = self.clock_of_writes.last().is_too_far_ahead(now.wall);
         if !self.wall.is_set() || !ahead && !self.redate.begun {
             self.redate.since = None;
+            self.redate.ahead_since = None;
             return Ok(());
         }
+        let ahead_since = *self.redate.ahead_since.get_or_insert(now.instant);
         let since = *self.redate.since.get_or_insert(now.instant);
         if now.instant < since.after(PATIENCE) {
             return Ok(());
         }
-        if self.seems_behind(now)? {
+        if self.seems_behind(now, ahead_since)? {
             self.redate.since = Some(now.instant.after(HELD_BACK));
             return Ok(());
         }
@@ -87,9 +93,10 @@ impl<S: Store> Engine<S> {
 
     /// Whether the clock is behind, rather than having been ahead, as far as others can tell: by what they say now, or else, as by radio, by
     /// the dates of what is held of them.
-    fn seems_behind(&self, now: Now) -> Result<bool> {
+    fn seems_behind(&self, now: Now, ahead_since: Instant) -> Result<bool> {
         match self.wall.is_behind_others(now) {
             Some(behind) => Ok(behind),
+            None if now.instant >= ahead_since.after(HELD_BACK_BY_DATES_MAX) => Ok(false),
             None => {
                 let latest = self.latest_date(|node| node != self.node)?;
                 Ok(latest.is_too_far_ahead(now.wall))

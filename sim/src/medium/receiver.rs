@@ -79,9 +79,13 @@ const FEW: usize = 8;
 impl Receiver {
     /// Marks a frame that has come to its end, and says how it was here. `None`: it was too weak to be here at all.
     pub(super) fn end(&mut self, frame: u64) -> Option<Audible> {
-        let found = self.audible.iter_mut().find(|audible| audible.frame == frame)?;
-        found.is_over = true;
-        Some(*found)
+        // Frames are numbered in the order in which they are sent.
+        let at = self
+            .audible
+            .binary_search_by_key(&frame, |audible| audible.frame)
+            .ok()?;
+        self.audible[at].is_over = true;
+        Some(self.audible[at])
     }
 
     /// What ended before anything began that still waits for its end can disturb nothing. Looked for only when as many again have
