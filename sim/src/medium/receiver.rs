@@ -73,7 +73,7 @@ pub(super) struct Receiver {
     pub(super) forget_at: usize,
 }
 
-/// So few are not looked through.
+/// So few more are not looked through.
 const FEW: usize = 8;
 
 impl Receiver {
@@ -88,7 +88,7 @@ impl Receiver {
         Some(self.audible[at])
     }
 
-    /// What ended before anything began that still waits for its end can disturb nothing. Looked for only when as many again have
+    /// What ended before anything began that still waits for its end can disturb nothing. Looked for only when a few more have
     /// come: on a crowded channel each frame would look through all that its receivers hear.
     pub(super) fn forget_old(&mut self) {
         if self.audible.len() < self.forget_at {
@@ -101,7 +101,7 @@ impl Receiver {
                 .retain(|audible| !audible.is_over || audible.end > oldest),
             None => self.audible.clear(),
         }
-        self.forget_at = (2 * self.audible.len()).max(FEW);
+        self.forget_at = self.audible.len() + FEW;
     }
 
     /// Whether the frame could be understood here if nothing else were on air.
