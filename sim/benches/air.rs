@@ -9,7 +9,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use cairn::mesh::{Command, Precondition, Reply};
+use cairn::mesh::{Command, Reply};
 use cairn::model::DocumentPath;
 use cairn_sim::{BodySizes, SimModem, World};
 use cairn_transports::lora::{Region, StationCounts};
@@ -283,9 +283,7 @@ fn fill(world: &mut World, documents: u64) {
 
 fn put(world: &mut World, document: u64, bytes: &[u8]) {
     let path = DocumentPath::parse(&format!("/private/garden/readings/{document:05}.json")).unwrap();
-    let request = world.put(0, &path, bytes, Precondition::default()).unwrap();
-    world.run(Duration::from_millis(10)).unwrap();
-    assert!(world.reply(request).is_some_and(Result::is_ok));
+    assert!(world.store(0, &path, bytes, Duration::from_millis(10)).unwrap());
 }
 
 /// Runs until the first node knows that all others have what it has.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn::mesh::{Command, Precondition, Reply, Status, TimeSource};
+use cairn::mesh::{Command, Reply, Status, TimeSource};
 use cairn::model::{DocumentPath, Dot, Entry, WallTime};
 use cairn_sim::{SimModem, World, laws};
 use cairn_transports::lora::Region;
@@ -19,11 +19,8 @@ fn path(name: &str) -> DocumentPath {
 }
 
 fn put(world: &mut World, node: usize, name: &str, body: &[u8]) {
-    let request = world
-        .put(node, &path(name), body, Precondition::default())
-        .unwrap();
-    world.run(Duration::from_millis(50)).unwrap();
-    assert!(world.reply(request).is_some_and(Result::is_ok), "{name}");
+    let within = Duration::from_millis(50);
+    assert!(world.store(node, &path(name), body, within).unwrap(), "{name}");
 }
 
 fn status(world: &mut World, node: usize) -> Status {
@@ -35,14 +32,10 @@ fn status(world: &mut World, node: usize) -> Status {
     }
 }
 
-fn true_ms(world: &World) -> u64 {
-    BEGINNING_MS + world.now_us() / 1000
-}
-
 /// Starts a node again as one whose clock has no battery.
 fn wake_in_1970(world: &mut World, node: usize) {
     world.crash(node).unwrap();
-    let now = i64::try_from(true_ms(world)).unwrap();
+    let now = i64::try_from(world.true_ms()).unwrap();
     world.set_clock(node, -now);
     world.start(node).unwrap();
 }
@@ -50,7 +43,7 @@ fn wake_in_1970(world: &mut World, node: usize) {
 /// Own live entries that are dated more than a quarter of an hour ahead.
 fn ahead(world: &World, node: usize) -> BTreeMap<Dot, Entry> {
     let mut live = world.nodes[node].live();
-    let latest = WallTime(true_ms(world) + 15 * 60_000);
+    let latest = WallTime(world.true_ms() + 15 * 60_000);
     live.retain(|_, entry| entry.change().time.wall() > latest);
     live
 }
@@ -74,7 +67,7 @@ fn a_node_without_a_clock_takes_the_time_from_those_who_speak() {
     world.run(2 * MINUTE).unwrap();
     let told = status(&mut world, 2);
     assert_eq!(told.time_source, TimeSource::Members);
-    assert!(told.time.0.abs_diff(true_ms(&world)) < 10_000, "{told:?}");
+    assert!(told.time.0.abs_diff(world.true_ms()) < 10_000, "{told:?}");
     put(&mut world, 2, "b", b"of today, too");
     world.run(MINUTE).unwrap();
     assert_eq!(laws::converged(&world), Ok(()));
@@ -100,7 +93,7 @@ fn one_liar_of_three_moves_no_node_without_a_clock() {
     }
     world.run(2 * MINUTE).unwrap();
     let told = status(&mut world, 3);
-    assert!(told.time.0.abs_diff(true_ms(&world)) < 10_000, "{told:?}");
+    assert!(told.time.0.abs_diff(world.true_ms()) < 10_000, "{told:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cairn::mesh::{Command, Precondition, Price, Reply, Status};
+use cairn::mesh::{Command, Price, Reply, Status};
 use cairn::model::DocumentPath;
 use cairn::space::View;
 use cairn::store::Store;
@@ -60,11 +60,8 @@ fn until_all_know(world: &mut World, limit_s: u64) -> u64 {
 }
 
 fn put(world: &mut World, node: usize, name: &str, body: &[u8]) {
-    let request = world
-        .put(node, &path(name), body, Precondition::default())
-        .unwrap();
-    world.run(Duration::from_millis(50)).unwrap();
-    assert!(world.reply(request).is_some_and(Result::is_ok), "{name}");
+    let within = Duration::from_millis(50);
+    assert!(world.store(node, &path(name), body, within).unwrap(), "{name}");
 }
 
 /// Runs until all nodes hold the same, and says how long that took, in seconds.

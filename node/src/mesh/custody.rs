@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::engine::{Engine, Result};
 use super::{Acknowledgement, LinkId, Message, Report};
-use crate::model::{
-    CLOCK_LEN_MAX, Clock, Hash, HybridClock, HybridTime, Instant, NodeId, Now, Writer, codec,
-};
+use crate::model::{CLOCK_LEN_MAX, Clock, Hash, HybridTime, Instant, NodeId, Now, Writer, codec};
 use crate::store::Store;
 
 /// An acknowledgement holds the whole clock: where that is long, it is told less often.
@@ -64,9 +62,7 @@ impl<S: Store> Engine<S> {
     /// The wall clock was set: what this node says of what it holds is said anew, by the right time. Else, dated ahead, it would be taken in by
     /// nobody, and dated in the past it would be older than what was said before.
     pub(super) fn acknowledge_anew(&mut self, now: Now) {
-        if self.acknowledgement_clock.last().is_too_far_ahead(now.wall) {
-            self.acknowledgement_clock = HybridClock::starting_after(HybridTime::at(now.wall));
-        }
+        self.acknowledgement_clock.restart_if_ahead(now.wall);
         self.acknowledgements
             .retain(|node, told| *node != self.node && !told.time.is_too_far_ahead(now.wall));
         self.pace.due = Some(now.instant);

@@ -14,6 +14,9 @@
 //! The order of work in a node: `handle` changes the open transaction, `commit` makes it durable, and whatever
 //! promises durability (a reply to the user, a push, an acknowledgement to a peer) leaves only after it. Many events
 //! share one commit.
+//!
+//! Time comes in with every event. Which wall clock counts when a computer's own was never set is decided in `wall`; what was
+//! written while it was ahead is dated anew in `redate`.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod acknowledgement;

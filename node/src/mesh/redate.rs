@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Report;
 use super::engine::{Engine, Result};
-use crate::model::{Dot, HybridClock, HybridTime, Instant, Now, Operation, Sequence, Writer};
+use crate::model::{Dot, Instant, Now, Operation, Sequence, Writer};
 use crate::store::Store;
 
 /// The clock has to stand for so long: after a start it may be set once more.
@@ -83,7 +83,8 @@ impl<S: Store> Engine<S> {
         self.redate.begun = true;
         self.changed.redate = true;
         self.report(Report::ClockWasAhead);
-        self.restart_clock(now);
+        // Dates go on from the clock.
+        self.changed.own |= self.clock_of_writes.restart_if_ahead(now.wall);
         let own = self.held.ranges().filter(|(writer, ..)| writer.node == self.node);
         let mut left: Vec<_> = own.collect();
         left.reverse();
@@ -101,14 +102,6 @@ impl<S: Store> Engine<S> {
                 let latest = self.latest_date(|node| node != self.node)?;
                 Ok(latest.is_too_far_ahead(now.wall))
             }
-        }
-    }
-
-    /// Dates go on from the clock.
-    fn restart_clock(&mut self, now: Now) {
-        if self.clock_of_writes.last().is_too_far_ahead(now.wall) {
-            self.clock_of_writes = HybridClock::starting_after(HybridTime::at(now.wall));
-            self.changed.own = true;
         }
     }
 

@@ -100,6 +100,15 @@ impl HybridClock {
         }
     }
 
+    /// Goes on from `wall` if it is too far ahead of it: the clock that it followed was wrong. Says whether it was.
+    pub fn restart_if_ahead(&mut self, wall: WallTime) -> bool {
+        let ahead = self.0.is_too_far_ahead(wall);
+        if ahead {
+            self.0 = HybridTime::at(wall);
+        }
+        ahead
+    }
+
     /// The last timestamp given or seen.
     pub fn last(&self) -> HybridTime {
         self.0

@@ -12,7 +12,7 @@ use crate::mobility::{Walker, places};
 use crate::random::{Generator, Seeds};
 use crate::scenario::{Conduct, FaultKind, NodeClock, Scenario, Strike};
 use crate::workload::{Operation, OperationKind, Operations};
-use crate::world::{EPOCH_MS, Queue, ppm};
+use crate::world::{Queue, ppm};
 use crate::{Backup, Impairment, Misdeed, NodeIndex, World, laws};
 
 /// Clocks that drift are set anew so often.
@@ -260,8 +260,7 @@ impl<'a> Director<'a> {
 
     /// Without a battery a clock goes on from 1970.
     fn unset_clock(&mut self, node: NodeIndex) {
-        let since_1970_ms = EPOCH_MS + self.world.now_us() / 1000;
-        self.unset.insert(node, -since_1970_ms.cast_signed());
+        self.unset.insert(node, -self.world.true_ms().cast_signed());
     }
 
     /// Starts a node, unless something keeps it down.

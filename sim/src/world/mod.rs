@@ -195,7 +195,7 @@ pub struct World {
 }
 
 /// 2026-01-01, so that hybrid timestamps look like real ones.
-pub(crate) const EPOCH_MS: u64 = 1_767_225_600_000;
+const EPOCH_MS: u64 = 1_767_225_600_000;
 
 /// What every disk has room for, in bytes.
 pub const DISK_FREE: u64 = 1 << 40;
@@ -311,11 +311,18 @@ impl World {
         self.nodes.get(node).is_some_and(|node| node.engine.is_some())
     }
 
+    /// What a right clock says, in milliseconds since 1970.
+    pub const fn true_ms(&self) -> u64 {
+        EPOCH_MS + self.now_us / 1000
+    }
+
     fn now(&self, node: NodeIndex) -> Now {
-        let true_ms = EPOCH_MS + self.now_us / 1000;
         Now {
             instant: Instant(self.now_us),
-            wall: WallTime(true_ms.saturating_add_signed(self.nodes[node].clock_ahead_ms)),
+            wall: WallTime(
+                self.true_ms()
+                    .saturating_add_signed(self.nodes[node].clock_ahead_ms),
+            ),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What users ask of nodes.
 
+use std::time::Duration;
+
 use cairn::mesh::{Command, CommandResult, Delete, EngineError, Event, Precondition, Put, RequestId};
 use cairn::model::{DocumentPath, ETag};
 
@@ -34,6 +36,19 @@ impl World {
             resolve: false,
         };
         self.command(node, path, Command::Put(put))
+    }
+
+    /// A user stores a document, and has the answer `within` that time. Says whether it was acknowledged.
+    pub fn store(
+        &mut self,
+        node: NodeIndex,
+        path: &DocumentPath,
+        body: &[u8],
+        within: Duration,
+    ) -> Result<bool, EngineError> {
+        let request = self.put(node, path, body, Precondition::default())?;
+        self.run(within)?;
+        Ok(self.reply(request).is_some_and(Result::is_ok))
     }
 
     /// A user deletes a document.

@@ -31,6 +31,14 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
+/// What is kept, made at its first use.
+fn made<T>(kept: &mut Option<T>, make: fn() -> std::io::Result<T>) -> Option<&mut T> {
+    if kept.is_none() {
+        *kept = make().ok();
+    }
+    kept.as_mut()
+}
+
 fn compressor() -> std::io::Result<Compressor<'static>> {
     let mut compressor = Compressor::with_dictionary(LEVEL, DICTIONARY_1)?;
     compressor.set_parameter(CParameter::Format(FrameFormat::Magicless))?;
@@ -41,12 +49,7 @@ fn compressor() -> std::io::Result<Compressor<'static>> {
 }
 
 fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = compressor().ok();
-        }
-        slot.as_mut()?.compress(bytes).ok()
-    })
+    COMPRESSOR.with_borrow_mut(|kept| made(kept, compressor)?.compress(bytes).ok())
 }
 
 fn decompressor() -> std::io::Result<Decompressor<'static>> {
@@ -56,12 +59,7 @@ fn decompressor() -> std::io::Result<Decompressor<'static>> {
 }
 
 fn decompress(body: &[u8], len_max: usize) -> Option<Vec<u8>> {
-    DECOMPRESSOR.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = decompressor().ok();
-        }
-        slot.as_mut()?.decompress(body, len_max).ok()
-    })
+    DECOMPRESSOR.with_borrow_mut(|kept| made(kept, decompressor)?.decompress(body, len_max).ok())
 }
 
 fn sort_blocks(bytes: &[u8]) -> Option<Vec<u8>> {
