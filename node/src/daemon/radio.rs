@@ -570,6 +570,7 @@ pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEve
                 });
                 continue;
             }
+            RadioEvent::Introduced => Event::RadioIntroduced { radio },
             RadioEvent::Ready => Event::RadioReady { radio },
         };
         if inputs.send(Input::Event(event)).is_err() {

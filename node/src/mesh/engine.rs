@@ -287,6 +287,7 @@ impl<S: Store> Engine<S> {
             Event::RadioUp { radio, profile } => self.radio_up(now, radio, profile),
             Event::RadioDown { radio } => self.radio_down(radio),
             Event::RadioMessage { radio, from, message } => self.radio_message(now, radio, from, &message)?,
+            Event::RadioIntroduced { radio } => self.radio_introduced(now, radio),
             Event::RadioReady { radio } => self.radio_ready(now, radio),
             Event::Announced { author, frame } => self.gossip(now, author, &frame),
             Event::StorageFree { bytes } => self.room(now, bytes),

@@ -108,6 +108,11 @@ pub enum Event {
         /// Its bytes.
         message: Vec<u8>,
     },
+    /// A radio hears somebody for the first time, or has told somebody who it is: what it or they said before may not have been understood.
+    RadioIntroduced {
+        /// Which.
+        radio: LinkId,
+    },
     /// A radio has room for a message beside those of the control lane.
     RadioReady {
         /// Which.

@@ -29,6 +29,8 @@ pub enum Given {
     RadioDown(u64),
     /// [`Event::RadioMessage`]
     RadioMessage(u64, NodeId, ByteBuf),
+    /// [`Event::RadioIntroduced`]
+    RadioIntroduced(u64),
     /// [`Event::RadioReady`]
     RadioReady(u64),
     /// [`Event::Announced`]
@@ -168,6 +170,7 @@ impl Given {
                 let message = redact::radio_message(message, Payloads::Real);
                 Self::RadioMessage(radio.0, *from, message.into())
             }
+            Event::RadioIntroduced { radio } => Self::RadioIntroduced(radio.0),
             Event::RadioReady { radio } => Self::RadioReady(radio.0),
             Event::Announced { author, frame } => Self::Announced(*author, redact::frame(frame).into()),
             Event::StorageFree { bytes } => Self::StorageFree(*bytes),
@@ -215,6 +218,7 @@ impl Given {
                 from,
                 message: message.into_vec(),
             },
+            Self::RadioIntroduced(radio) => Event::RadioIntroduced { radio: LinkId(radio) },
             Self::RadioReady(radio) => Event::RadioReady { radio: LinkId(radio) },
             Self::Announced(author, frame) => Event::Announced {
                 author,

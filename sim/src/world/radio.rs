@@ -381,7 +381,8 @@ impl World {
                 }
                 StationOutput::Ready => self.handle(node, Event::RadioReady { radio: link })?,
                 StationOutput::Message { from, bytes } => self.radio_message(node, link, from, bytes)?,
-                StationOutput::Introduced(_) | StationOutput::Heard { .. } | StationOutput::Ended { .. } => {}
+                StationOutput::Introduced => self.handle(node, Event::RadioIntroduced { radio: link })?,
+                StationOutput::Heard { .. } | StationOutput::Ended { .. } => {}
             }
         }
         let now_us = self.now_us;

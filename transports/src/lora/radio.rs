@@ -116,6 +116,8 @@ pub enum RadioEvent {
         /// How.
         ending: Ending,
     },
+    /// Somebody is heard for the first time, or was told who this station is: what was said before may not have been understood.
+    Introduced,
     /// There is room for a message.
     Ready,
     /// Sums since the start, and the used and allowed airtime of the window that has least left. Now and then.
@@ -401,7 +403,7 @@ impl Task {
                     continue;
                 }
                 StationOutput::Message { from, bytes } => RadioEvent::Message { from, bytes },
-                StationOutput::Introduced(_) => continue,
+                StationOutput::Introduced => RadioEvent::Introduced,
                 StationOutput::Heard {
                     from,
                     rssi_dbm,

@@ -5,13 +5,16 @@
 //! for answers to it, it holds back. Every frame is charged to the sub-band's budget before it goes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::budget::{Budget, BudgetRecord, Turn};
 use super::dwell::DwellTiming;
-use super::frame::{Frame, Head, MESSAGE_OVERHEAD, NEEDED_UNKNOWN, ObjectId, Place, Status};
+use super::frame::{
+    Frame, Head, INTRODUCTION_LEN, MESSAGE_OVERHEAD, NEEDED_UNKNOWN, ObjectId, Place, Status,
+};
 use super::incoming::{Incoming, Taken, TransferKey};
 use super::modem::{ReceivedFrame, Timing};
 use super::outgoing::{Next, Outgoing};
@@ -29,9 +32,9 @@ use introductions::above;
 const STATUS_LEN: usize = MESSAGE_OVERHEAD + 5 + 8;
 /// Whoever was heard in this time is a neighbour.
 const NEIGHBOUR_US: u64 = 3_600_000_000;
-/// Unknown voices are asked who they are at most so often; after four times that nobody new answered, only after twice the pause, and so
-/// on up to the longest: others on the channel are unknown for ever.
-const WHO_PAUSE_US: u64 = 60_000_000;
+/// Unknown voices are asked who they are again once the answers had their time, which is within these bounds; when nobody new answered
+/// three times, after twice the pause, and so on up to the longest: others on the channel are unknown for ever.
+const WHO_PAUSE_US: RangeInclusive<u64> = 15_000_000..=60_000_000;
 const WHO_PAUSE_LONGEST_US: u64 = 3_600_000_000;
 /// So many stations that are not heard here may answer the same question.
 const UNHEARD: u64 = 12;
@@ -110,8 +113,9 @@ pub enum StationOutput {
         /// What it says.
         bytes: Vec<u8>,
     },
-    /// Somebody is heard for the first time, or began anew.
-    Introduced(PeerKey),
+    /// Somebody is heard for the first time, or began anew; or this station has told who it is to somebody who asked. What was said before
+    /// may not have been understood.
+    Introduced,
     /// A frame of this neighbour came, this strong.
     Heard {
         /// Who.
@@ -252,7 +256,7 @@ impl Station {
             listening: None,
             interest: Interest::default(),
             answers: BTreeMap::new(),
-            introduce: Some((Instant(0), true)),
+            introduce: None,
             introduced: None,
             asked_who: None,
             asked_in_vain: 0,
@@ -277,6 +281,11 @@ impl Station {
     pub fn modem_up(&mut self, now: Instant) {
         self.up = true;
         self.in_flight = None;
+        if self.introduced.is_none() {
+            // After a power cut many begin at the same time.
+            let within = self.spread_us();
+            self.introduce = Some((now.after_us(self.random_below(within)), true));
+        }
         self.pump(now);
     }
 
@@ -476,7 +485,7 @@ impl Station {
                     self.heard(peer, received);
                     if new {
                         self.asked_in_vain = 0;
-                        self.outputs.push_back(StationOutput::Introduced(peer));
+                        self.outputs.push_back(StationOutput::Introduced);
                         self.incoming.begins_anew(peer);
                         self.leave_out_counters();
                     }
@@ -486,9 +495,9 @@ impl Station {
                         .introduced
                         .map_or(0, |last| pause_us.saturating_sub(now.us_since(last)));
                     if again && self.introduce.is_none() {
-                        // Of those who answer as well, some are not heard here.
-                        let spread = (self.neighbours(now).len() as u64 + UNHEARD) * self.spread_us();
-                        let delay = pause.max(self.random_below(spread));
+                        // Those who are not heard here may have told at the same time as this one: not again.
+                        let within = self.answers_us(now);
+                        let delay = pause + self.random_below(within);
                         self.introduce = Some((now.after_us(delay), false));
                     }
                     self.pump(now);
@@ -519,7 +528,7 @@ impl Station {
         self.counts.frames_foreign += 1;
         let may_ask = self
             .asked_who
-            .is_none_or(|last| now.us_since(last) >= self.who_pause_us());
+            .is_none_or(|last| now.us_since(last) >= self.who_pause_us(now));
         if unknown && may_ask && self.introduce.is_none() {
             self.asked_who = Some(now);
             self.asked_in_vain += 1;
@@ -529,11 +538,19 @@ impl Station {
         }
     }
 
+    /// Those who are asked who they are tell it within this time. Some of them are not heard here: chance alone keeps them apart.
+    fn answers_us(&self, now: Instant) -> u64 {
+        let own = self.timing.airtime_us(INTRODUCTION_LEN).unwrap_or(0);
+        (self.neighbours(now).len() as u64 + UNHEARD) * self.spread_us().max(2 * own)
+    }
+
     /// How long not to ask unknown voices again.
-    fn who_pause_us(&self) -> u64 {
-        // The first answers may have collided.
-        let doublings = self.asked_in_vain.saturating_sub(4).min(6);
-        (WHO_PAUSE_US << doublings).min(WHO_PAUSE_LONGEST_US)
+    fn who_pause_us(&self, now: Instant) -> u64 {
+        let shortest = self
+            .answers_us(now)
+            .clamp(*WHO_PAUSE_US.start(), *WHO_PAUSE_US.end());
+        let doublings = self.asked_in_vain.saturating_sub(3).min(8);
+        (shortest << doublings).min(WHO_PAUSE_LONGEST_US)
     }
 
     fn heard(&mut self, from: PeerKey, received: &ReceivedFrame) {

@@ -1,7 +1,7 @@
 //! Acknowledgements of nodes that are not heard: asked for, and passed on.
 //!
 //! What a neighbour holds its beacons tell. Whoever lacks the word of a node further away asks its neighbours, after a time in which
-//! nothing changed, and less and less often. Who has that node's signed acknowledgement tells it; who has not asks on, until the node
+//! nothing changed, and less and less often; each time when one of them was just heard, since the air may be dead for minutes. Who has that node's signed acknowledgement tells it; who has not asks on, until the node
 //! itself hears and signs. So nobody signs or sends anything while all hear one another.
 //!
 //! An acknowledgement names a clock. What travels is the digest of the teller's state, what the signer lacks of it, and the signature over
@@ -25,6 +25,14 @@ use crate::store::Store;
 /// After a change one asks within this time; then after twice the pause, up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_secs(600);
 const PAUSE_LONGEST: Duration = Duration::from_secs(4 * 3600);
+/// So long one waits to hear somebody before one asks even so.
+const SILENCE_LONGEST: Duration = Duration::from_secs(3600);
+/// Whoever was heard within so many frames hears as well, by all that is known.
+const JUST_FRAMES: u64 = 50;
+/// Those who heard it may not hear one another: they ask within so many frames...
+pub(super) const HEARD_FRAMES: u64 = 40;
+/// ... and those who hear a question answer within so many.
+const ANSWER_FRAMES: u64 = 16;
 /// The share of a radio's airtime that questions and answers may take, in thousandths: of all those together who hear one another.
 const SHARE_PERMILLE: u64 = 20;
 /// So many full frames of it may be saved up.
@@ -41,6 +49,8 @@ const TOLD_LEN_MAX: usize = 200;
 pub(super) struct Custody {
     /// When to ask next.
     ask: Instant,
+    /// It was due, and nobody was heard just then.
+    waits: bool,
     /// How long to wait after that.
     pause: Duration,
     /// When somebody last asked for a node's acknowledgement.
@@ -59,6 +69,7 @@ impl Custody {
     pub(super) fn new(now: Instant, rng: &mut ChaCha8Rng) -> Self {
         Self {
             ask: now.after(PAUSE_FIRST / 2 + part(PAUSE_FIRST / 2, rng)),
+            waits: false,
             pause: PAUSE_FIRST,
             asked: BTreeMap::new(),
             wanted: BTreeSet::new(),
@@ -96,6 +107,13 @@ impl Custody {
         self.ask = self.ask.min(at);
     }
 
+    /// Somebody is heard: what waits for that is asked within this time.
+    pub(super) fn heard(&mut self, now: Instant, within: Duration, rng: &mut ChaCha8Rng) {
+        if std::mem::take(&mut self.waits) {
+            self.ask = now.after(part(within, rng));
+        }
+    }
+
     pub(super) fn timeout(&self) -> Instant {
         let first = self.tell.values().copied().fold(self.ask, Instant::min);
         first.max(self.enough_from)
@@ -126,10 +144,20 @@ impl<S: Store> Engine<S> {
 
     /// Asks for what is lacking. Says whether there was anything to ask for.
     pub(super) fn ask_when_due(&mut self, now: Now, radio: LinkId) -> bool {
-        let here = self.radios.by_id.get(&radio);
-        if here.is_none_or(|here| here.custody.ask > now.instant) {
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return false;
+        };
+        if here.custody.ask > now.instant {
             return false;
         }
+        let just = here.frames(JUST_FRAMES);
+        let mut heard = here.neighbours.values().map(|neighbour| neighbour.heard);
+        if !here.custody.waits && !heard.any(|heard| now.instant < heard.after(just)) {
+            here.custody.waits = true;
+            here.custody.ask = now.instant.after(SILENCE_LONGEST);
+            return false;
+        }
+        here.custody.waits = false;
         let mut nodes = self.unacknowledged(now);
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return false;
@@ -183,7 +211,7 @@ impl<S: Store> Engine<S> {
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return;
         };
-        let within = here.beacons(12);
+        let within = here.frames(ANSWER_FRAMES);
         let mut on = false;
         for node in nodes.into_iter().filter(|node| *node != from) {
             let before = here.custody.asked.insert(node, now.instant);
@@ -315,7 +343,7 @@ impl<S: Store> Engine<S> {
             };
             if here.custody.wanted.remove(&node) && can_tell {
                 // Those who asked here may not hear who told it.
-                let at = now.instant.after(part(here.beacons(12), &mut self.rng));
+                let at = now.instant.after(part(here.frames(ANSWER_FRAMES), &mut self.rng));
                 here.custody.tell.insert(node, at);
             } else if known == Some(one.time) || node == self.node {
                 here.custody.tell.remove(&node);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::custody::HEARD_FRAMES;
 use super::entries::{self, NodeRef, node_ref};
 use super::message::{Beacon, ChunkRef, RadioMessage, StatementRef};
 use super::neighbours::{Neighbour, Radio};
@@ -37,6 +38,12 @@ impl<S: Store> Engine<S> {
     pub(in crate::mesh) fn radio_down(&mut self, radio: LinkId) {
         self.radios.by_id.remove(&radio);
         self.radios.refused.radio_down(radio);
+    }
+
+    pub(in crate::mesh) fn radio_introduced(&mut self, now: Now, radio: LinkId) {
+        if let Some(state) = self.radios.by_id.get_mut(&radio) {
+            state.trickle.reset(now.instant, &mut self.rng);
+        }
     }
 
     pub(in crate::mesh) fn radio_ready(&mut self, now: Now, radio: LinkId) {
@@ -208,6 +215,8 @@ impl<S: Store> Engine<S> {
             neighbour.forget_sent(now.instant, settles);
         }
         let (known, ahead) = (neighbour.known, neighbour.ahead);
+        let within = here.frames(HEARD_FRAMES);
+        here.custody.heard(now.instant, within, &mut self.rng);
         // Others who are in step with this node can tell it as well.
         let helpers = here
             .neighbours
@@ -356,14 +365,6 @@ impl<S: Store> Engine<S> {
         };
         let jitter = self.jitter(Duration::from_secs(1));
         let current = self.radios.history.current().map(|state| state.digest);
-        let Some(mut clock) = base else {
-            // Told in full, so that the other can begin from there.
-            if let Some(here) = self.radios.by_id.get_mut(&radio) {
-                let at = now.instant.after(here.frames(1) + jitter);
-                here.summary = Some((at, true));
-            }
-            return Ok(());
-        };
         let writers = summary.writers.iter().filter_map(|(node, incarnation)| {
             Some(Writer {
                 node: self.member_called(from, *node)?,
@@ -373,7 +374,19 @@ impl<S: Store> Engine<S> {
         let writers: Vec<Writer> = writers.collect();
         let (adds, others) = summary.adds.resolve(&held, &writers);
         let (dead, _) = summary.dead.resolve(&held, &writers);
-        clock.merge(&adds);
+        let clock = base.map(|mut clock| {
+            clock.merge(&adds);
+            clock
+        });
+        // What does not add up to the state that it names is not believed: live entries might go for it.
+        let Some(clock) = clock.filter(|clock| others || Digest::of(clock) == summary.digest) else {
+            // Told in full, so that the other can begin from there.
+            if let Some(here) = self.radios.by_id.get_mut(&radio) {
+                let at = now.instant.after(here.frames(1) + jitter);
+                here.summary = Some((at, true));
+            }
+            return Ok(());
+        };
         self.check_own_writer(&clock);
         let more = clock.missing_in(&held);
         let mut lacking = Clock::new();

@@ -640,6 +640,11 @@ impl<S: Store> Engine<S> {
             let Some(mut reached) = neighbour.expected().filter(|_| neighbour.exact) else {
                 continue;
             };
+            // What is told adds to a state that this node was in, too: it would claim to hold what it lacks of it.
+            let Some(common) = (neighbour.common.clone()).filter(|(_, clock)| self.held.includes(clock))
+            else {
+                continue;
+            };
             for (dot, by) in sent {
                 if by.contains(node) {
                     reached.insert(*dot);
@@ -650,9 +655,7 @@ impl<S: Store> Engine<S> {
                 for (writer, first, last) in self.held.missing_in(&reached) {
                     neighbour.sent.insert_range(writer, first, last);
                 }
-                if let Some(clock) = &neighbour.clock {
-                    open.get_or_insert((neighbour.digest, clock.clone()));
-                }
+                open.get_or_insert(common);
             }
         }
         match open {

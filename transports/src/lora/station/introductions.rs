@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use super::Station;
+use super::{Station, StationOutput};
 use crate::PeerKey;
 use crate::lora::Instant;
 use crate::lora::frame::{INTRODUCTION_LEN, Introduction};
@@ -73,6 +73,9 @@ impl Station {
         if attempt == Attempt::Sent {
             self.introduce = None;
             self.introduced = Some(now);
+            if !again {
+                self.outputs.push_back(StationOutput::Introduced);
+            }
         }
         attempt != Attempt::NotNow
     }

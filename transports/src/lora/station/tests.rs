@@ -123,7 +123,7 @@ impl Air {
                 }
                 StationOutput::Message { bytes, .. } => self.got[at].push(bytes),
                 StationOutput::Ended { slot, ending } => self.ended.push((at, slot, ending)),
-                StationOutput::Introduced(_) => self.introduced += 1,
+                StationOutput::Introduced => self.introduced += 1,
                 StationOutput::Heard { .. } | StationOutput::Ready => {}
             }
         }
