@@ -62,7 +62,7 @@ impl Browser {
             // As root, Chromium refuses to start with it. The page is our own.
             "--no-sandbox",
             // Nothing on this machine asks the network for anything.
-            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2",
         ]});
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" },
@@ -77,6 +77,11 @@ impl Browser {
     /// Opens a file.
     pub fn open(&self, path: &Path) {
         self.post("/url", &json!({ "url": format!("file://{}", path.display()) }));
+    }
+
+    /// Opens an address: of a server at 127.0.0.1 or 127.0.0.2, or there is none.
+    pub fn visit(&self, url: &str) {
+        self.post("/url", &json!({ "url": url }));
     }
 
     /// What a script returns: the body of a function.

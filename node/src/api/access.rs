@@ -6,6 +6,7 @@ use hyper::{HeaderMap, Method};
 
 use super::refusal::Refusal;
 use super::url::{Item, Target, query_value};
+use super::usage::Usage;
 use crate::daemon::Node;
 use crate::model::Category;
 use crate::service::{ReadError, tokens};
@@ -14,7 +15,7 @@ use crate::store::Store;
 /// Refuses what the request's token does not allow.
 ///
 /// Decided by the address alone, never by what lies there: a refusal tells nothing about the storage.
-pub(super) fn check(node: &Node, request: &Parts, target: &Target) -> Result<(), Refusal> {
+pub(super) fn check(node: &Node, usage: &Usage, request: &Parts, target: &Target) -> Result<(), Refusal> {
     let reads = request.method == Method::GET || request.method == Method::HEAD;
     if reads && target.category == Category::Public && matches!(target.item, Item::Document(_)) {
         return Ok(());
@@ -29,9 +30,15 @@ pub(super) fn check(node: &Node, request: &Parts, target: &Target) -> Result<(),
         .or_else(in_query)
         .ok_or(Refusal::NoToken)?;
     let read = node.store().read().map_err(ReadError::from)?;
-    let token = tokens::load(&read, &tokens::id(&text))
+    let id = tokens::id(&text);
+    let token = tokens::load(&read, &id)
         .map_err(ReadError::from)?
         .ok_or(Refusal::UnknownToken)?;
+    let now = node.wall();
+    if token.has_expired(now) {
+        return Err(Refusal::ExpiredToken);
+    }
+    usage.note(node, id, &token, now);
     match token.allows(target.module.as_deref(), !reads) {
         true => Ok(()),
         false => Err(Refusal::Scope),

@@ -13,6 +13,7 @@ const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-cont
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, DELETE, OPTIONS");
+const TOKEN_METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, Content-Length, Origin, If-Match, If-None-Match, If-Range, Range, X-Requested-With",
 );
@@ -39,11 +40,12 @@ impl Cors {
     }
 
     /// The answer to the question whether a request would be let in.
-    pub(super) fn preflight() -> Response<ReplyBody> {
+    pub(super) fn preflight(is_token_endpoint: bool) -> Response<ReplyBody> {
         let mut answer = Response::new(ReplyBody::Empty);
         *answer.status_mut() = StatusCode::NO_CONTENT;
         let headers = answer.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        let methods = if is_token_endpoint { TOKEN_METHODS } else { METHODS };
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED);
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
         answer

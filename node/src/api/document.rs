@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use httpdate::HttpDate;
 use hyper::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
 };
 use hyper::{Response, StatusCode};
 
@@ -124,8 +124,8 @@ fn describe(headers: &mut HeaderMap, path: &DocumentPath, found: &Found) {
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, caching(path));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // Stored by whoever holds a token: a browser must not guess that a text is a page.
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Stored by whoever holds a token: a page among them gets an origin of its own, and runs nothing.
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     headers.extend(HeaderValue::try_from(date(found.modified).to_string()).map(|date| (LAST_MODIFIED, date)));
     if found.heads.len() > 1 {
         headers.insert(SIBLINGS, HeaderValue::from(found.heads.len() - 1));

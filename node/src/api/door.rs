@@ -1,18 +1,21 @@
 //! From a request to its answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, EXPECT, HeaderValue};
+use hyper::header::{CONTENT_TYPE, EXPECT, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use tokio::sync::Semaphore;
 
 use super::body::ReplyBody;
 use super::cors::Cors;
+use super::oauth::{self, OAuth};
 use super::refusal::Refusal;
 use super::serve::HttpConfig;
 use super::url::{Item, Target, decode};
+use super::usage::Usage;
 use super::{access, delete, document, folder, put, upload, webfinger};
 use crate::daemon::Node;
 
@@ -27,6 +30,10 @@ pub(super) struct Door {
     pub(super) config: HttpConfig,
     /// One permit for each large upload at one time.
     pub(super) uploads: Arc<Semaphore>,
+    /// How apps are let in.
+    pub(super) oauth: OAuth,
+    /// When tokens were used.
+    usage: Usage,
     listings: Arc<Semaphore>,
 }
 
@@ -35,16 +42,18 @@ impl Door {
         Self {
             uploads: Arc::new(Semaphore::new(config.uploads_max)),
             listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
+            oauth: OAuth::new(),
+            usage: Usage::new(),
             node,
             config,
         }
     }
 
     /// Answers a request, whatever it is.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<ReplyBody> {
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<ReplyBody> {
         let (request, mut body) = request.into_parts();
         let cors = Cors::read(&request.headers);
-        let mut answer = match self.route(&request, &mut body).await {
+        let mut answer = match self.route(&request, &mut body, peer).await {
             Ok(answer) => answer,
             Err(refusal) => {
                 // Who waits for leave to send the body must not be given it now.
@@ -54,15 +63,32 @@ impl Door {
                 refusal.into_answer()
             }
         };
-        cors.apply(answer.headers_mut());
+        let (path, headers) = (request.uri.path(), answer.headers_mut());
+        // What comes from here is what it says it is: a browser must not guess that a text is a page.
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if path.starts_with(oauth::BELOW) {
+            oauth::harden(headers);
+        }
+        // The pages of the dialogue are for the owner's eyes, not for other pages'.
+        if !path.starts_with(oauth::BELOW) || path == oauth::TOKEN_ENDPOINT {
+            cors.apply(headers);
+        }
         answer
     }
 
-    async fn route(&self, request: &Parts, body: &mut Incoming) -> Result<Response<ReplyBody>, Refusal> {
-        if request.method == Method::OPTIONS {
-            return Ok(Cors::preflight());
-        }
+    async fn route(
+        &self,
+        request: &Parts,
+        body: &mut Incoming,
+        peer: IpAddr,
+    ) -> Result<Response<ReplyBody>, Refusal> {
         let path = request.uri.path();
+        if request.method == Method::OPTIONS {
+            return Ok(Cors::preflight(path == oauth::TOKEN_ENDPOINT));
+        }
+        if path.starts_with(oauth::BELOW) {
+            return oauth::answer(self, request, body, peer).await;
+        }
         if let Some(below) = path.strip_prefix("/storage/") {
             let (user, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
             if decode(user)? != self.node.user() {
@@ -90,7 +116,7 @@ impl Door {
         if ![Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(method) {
             return Err(Refusal::Method);
         }
-        access::check(&self.node, request, target)?;
+        access::check(&self.node, &self.usage, request, target)?;
         let is_head = *method == Method::HEAD;
         let reads = *method == Method::GET || is_head;
         match &target.item {

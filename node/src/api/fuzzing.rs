@@ -1,5 +1,6 @@
-//! What a fuzzer needs of addresses: where one leads, and which one leads to a document.
+//! What a fuzzer needs of addresses: where one leads, and which one leads to a document; and of what apps ask for.
 
+pub use super::oauth::fuzzing::{app_answer, app_request};
 use super::url::{Item, Target, encode_name};
 use crate::model::{Category, DocumentPath};
 

@@ -1,7 +1,8 @@
 //! The HTTP door: remoteStorage (draft-dejong-remotestorage-26) over HTTP/1.1.
 //!
 //! [`serve`] takes connections; each request goes through `door`, which finds what its address means (`url`), whether
-//! its token allows that (`access`), and who answers: `document` and `folder` read, `put` and `delete` change. What
+//! its token allows that (`access`), and who answers: `document` and `folder` read, `put` and `delete` change; apps get
+//! tokens by the pages of `oauth`. What
 //! is refused is refused in one sentence that says what to do next (`refusal`). Every answer comes from this node and
 //! never waits for a peer: programs give up after 30 seconds.
 //!
@@ -27,6 +28,7 @@ mod door;
 mod folder;
 #[doc(hidden)]
 pub mod fuzzing;
+mod oauth;
 mod patience;
 mod put;
 mod range;
@@ -36,6 +38,7 @@ mod serve;
 mod tests;
 mod upload;
 mod url;
+mod usage;
 mod webfinger;
 
 pub use serve::{HttpConfig, serve};

@@ -27,6 +27,8 @@ pub(super) enum Refusal {
         "This access token is not known here, or was removed: ask the owner of the storage for a new one."
     )]
     UnknownToken,
+    #[error("This access token has ended: let the app connect again.")]
+    ExpiredToken,
     #[error("This access token does not cover that: ask the owner of the storage for a wider scope.")]
     Scope,
     #[error("There is no such user here: check the name in the address.")]
@@ -92,7 +94,7 @@ impl Refusal {
         match self {
             Self::Url(error) if error.is_too_long() => StatusCode::URI_TOO_LONG,
             Self::Url(_) | Self::Tags(_) | Self::BadRequest(_) | Self::Interrupted => StatusCode::BAD_REQUEST,
-            Self::NoToken | Self::UnknownToken => StatusCode::UNAUTHORIZED,
+            Self::NoToken | Self::UnknownToken | Self::ExpiredToken => StatusCode::UNAUTHORIZED,
             Self::Scope => StatusCode::FORBIDDEN,
             Self::UnknownUser | Self::NoDocument | Self::NoPage => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -143,7 +145,7 @@ impl Refusal {
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
         match &self {
-            Self::NoToken | Self::UnknownToken => {
+            Self::NoToken | Self::UnknownToken | Self::ExpiredToken => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::Method => {

@@ -1,6 +1,7 @@
 //! Connections.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::door::Door;
 use super::patience::Patience;
-use crate::daemon::Node;
+use crate::daemon::{Node, PassphraseFile};
 use crate::model::DOCUMENT_LEN_MAX;
 
 /// How long the header of a request may take, and how long a connection may be kept without one.
@@ -35,6 +36,8 @@ pub struct HttpConfig {
     /// Where this door is reached from outside, as in `https://home.example.org`; `None`: by the name that each
     /// request gives.
     pub public_url: Option<String>,
+    /// Where the passphrase is with which the owner lets apps in; `None`: nobody can.
+    pub passphrase: Option<PassphraseFile>,
     /// Connections at one time. More wait until others end.
     pub connections_max: usize,
     /// Uploads at one time that do not fit in the tables: each takes a thread and up to 3 MiB.
@@ -46,6 +49,7 @@ impl Default for HttpConfig {
         Self {
             document_len_max: DOCUMENT_LEN_MAX,
             public_url: None,
+            passphrase: None,
             connections_max: 1024,
             uploads_max: 8,
         }
@@ -75,8 +79,8 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(connection(door.clone(), stream, slot, end.clone()));
+            Ok((stream, peer)) => {
+                connections.spawn(connection(door.clone(), stream, peer.ip(), slot, end.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be taken");
@@ -95,6 +99,7 @@ pub async fn serve(
 async fn connection(
     door: Arc<Door>,
     stream: TcpStream,
+    peer: IpAddr,
     _slot: Option<OwnedSemaphorePermit>,
     mut end: watch::Receiver<bool>,
 ) {
@@ -102,7 +107,7 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let answers = service_fn(|request| {
         let door = door.clone();
-        async move { Ok::<_, Infallible>(door.answer(request).await) }
+        async move { Ok::<_, Infallible>(door.answer(request, peer).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -7,6 +7,7 @@ use hyper::http::uri::Authority;
 use serde_json::json;
 
 use super::body::ReplyBody;
+use super::oauth::TOKEN_ENDPOINT;
 use super::refusal::Refusal;
 use super::url::{encode_name, query_value};
 
@@ -28,6 +29,10 @@ pub(super) fn get(
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}", host(request)?),
     };
+    let (dialogue, token) = (
+        format!("{base}/oauth/authorize"),
+        format!("{base}{TOKEN_ENDPOINT}"),
+    );
     let description = json!({
         "subject": resource,
         "links": [{
@@ -35,7 +40,10 @@ pub(super) fn get(
             "href": format!("{base}/storage/{}", encode_name(user)),
             "properties": {
                 "http://remotestorage.io/spec/version": "draft-dejong-remotestorage-26",
-                "http://tools.ietf.org/html/rfc6749#section-4.2": null,
+                "http://tools.ietf.org/html/rfc6749#section-4.2": dialogue,
+                "http://tools.ietf.org/html/rfc6749#section-3.1": dialogue,
+                "http://tools.ietf.org/html/rfc6749#section-3.2": token,
+                "http://tools.ietf.org/html/rfc7636": "S256",
                 "http://tools.ietf.org/html/rfc6750#section-2.3": "true",
                 "http://tools.ietf.org/html/rfc7233": "GET",
             },

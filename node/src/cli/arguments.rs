@@ -148,6 +148,12 @@ pub enum Words {
         #[arg(long)]
         name: Option<String>,
     },
+    /// Set the passphrase with which you let apps connect: typed twice, or one line of standard input
+    Passwd {
+        /// Forget it: no app can connect any more; those that are stay
+        #[arg(long)]
+        remove: bool,
+    },
     /// Access tokens for programs
     #[command(subcommand)]
     Token(TokenWords),
@@ -333,6 +339,9 @@ pub enum TokenWords {
         /// For which program it is
         #[arg(long, default_value = "")]
         name: String,
+        /// How long it is good for, such as 24h or 90d. Default: until it is removed
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::arguments::{Cli, RunArguments, TokenWords, Words};
 use super::output::{number, progress, qr, size, table, text};
-use super::{decode, fetch, modem, node, output};
+use super::{decode, fetch, modem, node, output, passwd};
 use crate::control::{Client, ClientError, Request};
 
 /// Why a command failed.
@@ -74,6 +74,7 @@ pub(super) fn run(cli: Cli) -> Outcome {
             address,
             json,
         }) => invite(home, qr, &expires, address, json),
+        Some(Words::Passwd { remove }) => passwd::passwd(home, remove),
         Some(Words::Token(words)) => token(home, words),
         Some(Words::Modem(words)) => modem::run(home, words),
         Some(Words::Put {
@@ -201,8 +202,18 @@ fn seconds(text: &str) -> Result<u64, Failure> {
 
 fn token(home: &Path, words: TokenWords) -> Outcome {
     match words {
-        TokenWords::New { scope, name, json } => {
-            ask(home, &Request::TokenNew { scopes: scope, name }, json, |value| {
+        TokenWords::New {
+            scope,
+            name,
+            expires,
+            json,
+        } => {
+            let request = Request::TokenNew {
+                scopes: scope,
+                name,
+                expires_s: expires.as_deref().map(seconds).transpose()?,
+            };
+            ask(home, &request, json, |value| {
                 writeln!(io::stdout(), "{}", text(value, "token"))
             })
         }
@@ -217,7 +228,13 @@ fn token(home: &Path, words: TokenWords) -> Outcome {
                 vec![
                     text(token, "id").to_owned(),
                     scopes.join(" "),
-                    text(token, "name").to_owned(),
+                    expiry(token),
+                    match token["used_ms"].as_u64() {
+                        Some(used) => format!("used {} ago", ago(used)),
+                        None => "never used".into(),
+                    },
+                    shown(text(token, "name")),
+                    shown(text(token, "origin")),
                 ]
             }))
         }),
@@ -459,21 +476,49 @@ fn peers(value: &Value) -> io::Result<()> {
 
 /// How long ago an absent device was linked or heard of.
 fn last_seen(peer: &Value) -> String {
-    let seen = UNIX_EPOCH + Duration::from_millis(number(peer, "seen_ms"));
-    if seen == UNIX_EPOCH {
-        return "never seen".into();
+    match number(peer, "seen_ms") {
+        0 => "never seen".into(),
+        seen => format!("seen {} ago", ago(seen)),
     }
-    let seconds = SystemTime::now()
-        .duration_since(seen)
-        .unwrap_or_default()
-        .as_secs();
+}
+
+/// When a token ends.
+fn expiry(token: &Value) -> String {
+    let Some(expires) = token["expires_ms"].as_u64() else {
+        return "for ever".into();
+    };
+    let expires = UNIX_EPOCH + Duration::from_millis(expires);
+    match expires.duration_since(SystemTime::now()) {
+        Ok(left) => format!("for {}", span(left)),
+        Err(_) => "expired".into(),
+    }
+}
+
+/// The time since then.
+fn ago(unix_ms: u64) -> String {
+    let then = UNIX_EPOCH + Duration::from_millis(unix_ms);
+    span(SystemTime::now().duration_since(then).unwrap_or_default())
+}
+
+fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
     let (count, unit) = match seconds {
         0..120 => (seconds, "s"),
         120..7_200 => (seconds / 60, "min"),
         7_200..172_800 => (seconds / 3600, "h"),
         _ => (seconds / 86_400, "days"),
     };
-    format!("seen {count} {unit} ago")
+    format!("{count} {unit}")
+}
+
+/// A text that an app chose: no control character of it reaches the terminal.
+fn shown(text: &str) -> String {
+    text.chars()
+        .map(|character| match character.is_control() {
+            true => char::REPLACEMENT_CHARACTER,
+            false => character,
+        })
+        .collect()
 }
 
 fn queue(value: &Value) -> io::Result<()> {

@@ -11,6 +11,8 @@ mod fetch;
 mod modem;
 mod node;
 mod output;
+mod passwd;
+mod terminal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

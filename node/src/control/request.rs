@@ -63,6 +63,9 @@ pub enum Request {
         scopes: Vec<String>,
         /// Which program it is for.
         name: String,
+        /// How long it is good for, in seconds; until it is removed when absent.
+        #[serde(default)]
+        expires_s: Option<u64>,
     },
     /// The access tokens.
     TokenList,

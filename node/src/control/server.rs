@@ -166,9 +166,14 @@ impl Session {
                     .collect())
             }
             Request::Resolve { path, keep } => self.resolve(&path, &keep).await,
-            Request::TokenNew { scopes, name } => self.token_new(&scopes, name).await,
+            Request::TokenNew {
+                scopes,
+                name,
+                expires_s,
+            } => self.token_new(&scopes, name, expires_s).await,
             Request::TokenList => {
                 let tokens = tokens::all(&self.node.store().read().map_err(failed)?).map_err(failed)?;
+                let now = self.node.wall();
                 Ok(tokens
                     .into_iter()
                     .map(|(id, token)| {
@@ -176,7 +181,11 @@ impl Session {
                             "id": id.to_string()[..16],
                             "scopes": token.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
                             "name": token.name,
+                            "origin": token.origin,
                             "created_ms": token.created.0,
+                            "expires_ms": token.expires.map(|expires| expires.0),
+                            "expired": token.has_expired(now),
+                            "used_ms": token.used.map(|used| used.0),
                         })
                     })
                     .collect())
@@ -408,7 +417,7 @@ impl Session {
         Ok(json!({ "path": path.as_str(), "kept": keep.to_string() }))
     }
 
-    async fn token_new(&self, scopes: &[String], name: String) -> Outcome {
+    async fn token_new(&self, scopes: &[String], name: String, expires_s: Option<u64>) -> Outcome {
         let usage = |error: &dyn std::fmt::Display| Failure::new(ErrorKind::Usage, error);
         if scopes.is_empty() || scopes.len() > tokens::SCOPES_MAX {
             return Err(usage(&"a token has 1 to 64 scopes: give --scope MODULE:rw"));
@@ -418,22 +427,12 @@ impl Session {
             .map(|scope| scope.parse::<Scope>())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| usage(&error))?;
-        let secret = crate::daemon::random_seed().map_err(failed)?;
-        let text = tokens::text(&secret);
-        let token = Token {
-            scopes,
-            name,
-            created: self.node.wall(),
-        };
+        let created = self.node.status().await?.time;
+        let mut token = Token::new(scopes, name, created);
+        token.expires = expires_s.map(|expires_s| created.after_s(expires_s));
         let node = self.node.clone();
-        let id = tokens::id(&text);
-        blocking(move || {
-            let mut write = node.store().write().map_err(failed)?;
-            tokens::store(&mut write, &id, &token).map_err(failed)?;
-            write.commit().map_err(failed)
-        })
-        .await?;
-        Ok(json!({ "token": text }))
+        let text = blocking(move || node.issue(&token).map_err(failed)).await?;
+        Ok(json!({ "token": *text }))
     }
 
     fn token_remove(&self, given: &str) -> Outcome {

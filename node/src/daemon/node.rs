@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
-use super::SystemClock;
 use super::engine_thread::{Input, Inputs};
+use super::{HomeError, SystemClock, random_seed};
 use crate::mesh::{Command, CommandError, Event, Reply, Status};
 use crate::model::{Hash, NodeId, OwnerId, WallTime};
 use crate::service::Documents;
-use crate::space::chunk_record;
-use crate::store::{ChunkFiles, Pin, RedbStore, Store as _};
+use crate::service::tokens::{self, Token};
+use crate::space::{SpaceError, chunk_record};
+use crate::store::{ChunkFiles, Pin, RedbStore, Store as _, StoreError, WriteTransaction as _};
 
 /// Why a node did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,24 @@ pub enum NodeError {
     /// The engine has stopped.
     #[error("the node is shutting down: try again when it is back")]
     Stopped,
+}
+
+/// How long a token that has ended is still listed, in milliseconds: 30 days.
+const EXPIRED_KEPT_MS: u64 = 30 * 24 * 3600 * 1000;
+
+/// Why no access token could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// Random bytes could not be had.
+    #[error(transparent)]
+    Random(#[from] HomeError),
+    /// The tables.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the tables hold.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
 }
 
 /// A running node. Clones are the same node.
@@ -68,6 +88,20 @@ impl Node {
     /// The tables, for tokens.
     pub fn store(&self) -> &RedbStore {
         &self.0.store
+    }
+
+    /// Makes an access token that is good for what `token` says, and gives its text, which is kept nowhere. Forgets those that ended
+    /// long ago. Blocks.
+    pub fn issue(&self, token: &Token) -> Result<Zeroizing<String>, IssueError> {
+        let text = Zeroizing::new(tokens::text(&*random_seed()?));
+        let mut write = self.0.store.write()?;
+        tokens::forget_expired(
+            &mut write,
+            WallTime(token.created.0.saturating_sub(EXPIRED_KEPT_MS)),
+        )?;
+        tokens::store(&mut write, &tokens::id(&text), token)?;
+        write.commit()?;
+        Ok(text)
     }
 
     /// Removes the chunks of a document that was not stored. Blocks.

@@ -38,6 +38,11 @@ impl WallTime {
     pub const fn is_set(self) -> bool {
         self.0 >= Self::MADE.0
     }
+
+    /// So many seconds later.
+    pub const fn after_s(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
 }
 
 /// Both clocks, read together.

@@ -8,6 +8,7 @@
 //! `tests/fuzz` has a target of the same name for each, and its corpus is replayed by `tests/tests/corpora.rs`. How
 //! to run them: `docs/fuzzing.md`.
 
+mod app_request;
 mod build;
 mod choices;
 mod clock;
@@ -22,6 +23,7 @@ mod radio;
 mod recording;
 mod seeds;
 
+pub use app_request::app_request;
 pub use clock::clock;
 pub use entry::entry;
 pub use frame::frame;
@@ -37,7 +39,8 @@ pub use seeds::seeds;
 pub type Body = fn(&[u8]) -> bool;
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Body); 14] = [
+pub const TARGETS: [(&str, Body); 15] = [
+    ("app_request", app_request),
     ("clock", clock),
     ("e22", e22),
     ("entry", entry),

@@ -60,6 +60,19 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("path", "folder", raw(0, b"/private/notes/")),
         ("path", "address", raw(1, b"/public/m/%25%C3%BC+")),
         ("path", "encoded", raw(2, &codec::encode(&path()))),
+        (
+            "app_request",
+            "implicit",
+            b"redirect_uri=https%3A%2F%2Fapp.example%2Fx%3Fy&scope=notes%3Arw+photos:r&client_id=Editor&response_type=token&state=s%23"
+                .to_vec(),
+        ),
+        (
+            "app_request",
+            "code",
+            b"redirect_uri=http://[::1]:8000&scope=*:r&client_id=a&response_type=code&code_challenge_method=S256&\
+              code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+                .to_vec(),
+        ),
     ];
     all.extend(radio());
     all.extend(recording());

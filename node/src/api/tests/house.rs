@@ -43,11 +43,7 @@ impl House {
         let node = TestNode::start(quota_bytes);
         let mut tx = node.node.store().write().unwrap();
         for (text, scope) in [("all", "*:rw"), ("notes", "notes:rw"), ("reader", "notes:r")] {
-            let token = Token {
-                scopes: vec![scope.parse().unwrap()],
-                name: text.to_owned(),
-                created: WallTime(1),
-            };
+            let token = Token::new(vec![scope.parse().unwrap()], text.to_owned(), WallTime(1));
             tokens::store(&mut tx, &tokens::id(text), &token).unwrap();
         }
         tx.commit().unwrap();

@@ -253,7 +253,26 @@ async fn the_storage_is_found() {
         properties["http://remotestorage.io/spec/version"],
         "draft-dejong-remotestorage-26"
     );
-    assert!(properties["http://tools.ietf.org/html/rfc6749#section-4.2"].is_null());
+    let dialogue = "http://node.test/oauth/authorize";
+    assert_eq!(
+        properties["http://tools.ietf.org/html/rfc6749#section-4.2"],
+        dialogue
+    );
+    assert_eq!(
+        properties["http://tools.ietf.org/html/rfc6749#section-3.1"],
+        dialogue
+    );
+    assert_eq!(
+        properties["http://tools.ietf.org/html/rfc6749#section-3.2"],
+        "http://node.test/oauth/token"
+    );
+    assert_eq!(properties["http://tools.ietf.org/html/rfc7636"], "S256");
+    assert_eq!(
+        properties["http://tools.ietf.org/html/rfc6750#section-2.3"],
+        "true"
+    );
+    assert_eq!(properties["http://tools.ietf.org/html/rfc7233"], "GET");
+    assert_eq!(found.header("Access-Control-Allow-Origin"), Some("*"));
     find("?resource=acct:bob@node.test").await.refuses(404);
     find("").await.refuses(400);
     assert!(
