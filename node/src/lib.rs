@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`model`] is what all stand on: identities, paths, entries, dots and vector clocks, as plain data. [`record`] notes
-//! what the engine is given, so that it can be done again. The rooms from `model` to `service` touch no socket, clock or
+//! what the engine is given, so that it can be done again. [`seal`] knows what is encrypted and under which key. The rooms from `model` to `service` touch no socket, clock or
 //! random device: `daemon` lends them these, and the simulator (the crate `cairn-sim`) runs the very same code on a
 //! virtual clock. Start with [`mesh::Engine`] for the protocol, [`store::Store`] for durability, [`space::apply`] for
 //! how changes merge.
@@ -27,6 +27,7 @@ pub mod model;
 #[cfg(feature = "planted")]
 pub mod planted;
 pub mod record;
+pub mod seal;
 pub mod service;
 pub mod space;
 pub mod store;

@@ -18,7 +18,7 @@ pub use browser::Browser;
 pub use daemon::{Daemon, RUN_ON_LOOPBACK, Space};
 pub use http::Http;
 pub use lan::{Lan, skipped};
-pub use process::{cairn, cairn_fails, memory_kib, program, simulator};
+pub use process::{cairn, cairn_fails, cairn_given, memory_kib, program, simulator};
 pub use proxy::Proxy;
 
 use std::time::{Duration, Instant};

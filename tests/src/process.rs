@@ -1,5 +1,6 @@
 //! Running the program.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -89,6 +90,25 @@ pub fn cairn_fails(home: &Path, args: &[&str]) -> (i32, String) {
     (
         output.status.code().unwrap_or(-1),
         String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+/// Runs a command with `input` on its standard input; gives its exit code, and what it printed and said.
+pub fn cairn_given(home: &Path, args: &[&str], input: &str) -> (i32, String, String) {
+    let mut command = command(home, args);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    // Whoever refuses early reads nothing.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("the program ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr),
     )
 }
 

@@ -720,7 +720,7 @@ fn a_terminal_does_not_show_the_passphrase() {
             .spawn()
             .unwrap();
         let mut said = child.stderr.take().unwrap();
-        for (prompt, keys) in ["Passphrase: ", "Once more: "].into_iter().zip(keys) {
+        for (prompt, keys) in ["New passphrase: ", "The same again: "].into_iter().zip(keys) {
             if keys.is_empty() {
                 continue;
             }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use cairn_tests::{Daemon, Lan, cairn, eventually, skipped};
+use cairn_tests::{Daemon, Lan, cairn, cairn_given, eventually, skipped};
 
 /// How soon two nodes on one LAN must have found each other.
 const FOUND_MAX: Duration = Duration::from_secs(5);
@@ -79,4 +79,31 @@ fn nodes_find_each_other_by_mdns() {
     );
     waits_for(&first, "three", "from the third");
     waits_for(&second, "three", "from the third");
+}
+
+#[test]
+fn a_recovered_device_finds_the_survivors_by_mdns() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugged = Lan::new("recovery").and_then(|mut lan| {
+        lan.plug_in()?;
+        lan.plug_in()?;
+        Ok(lan)
+    });
+    let lan = match plugged {
+        Ok(lan) => lan,
+        Err(lacking) => return skipped("a_recovered_device_finds_the_survivors_by_mdns", &lacking),
+    };
+    let [old, new] = ["old", "new"].map(|name| folder.path().join(name));
+    let survivor = lan.start(1, &old);
+    let file = folder.path().join("file");
+    std::fs::write(&file, "still here").unwrap();
+    cairn(&old, &["put", file.to_str().unwrap(), "/private/notes/one"]);
+    let phrase = cairn(&old, &["owner", "phrase"]);
+    let (code, _, said) = cairn_given(&new, &["recover"], &phrase);
+    assert_eq!(code, 0, "{said}");
+    let recovered = lan.start(2, &new);
+    for node in [&recovered, &survivor] {
+        eventually(FOUND_MAX, || linked(node, 1));
+    }
+    waits_for(&recovered, "one", "still here");
 }

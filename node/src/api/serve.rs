@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::door::Door;
 use super::patience::Patience;
-use crate::daemon::{Node, PassphraseFile};
+use crate::daemon::{Node, SignInFile};
 use crate::model::DOCUMENT_LEN_MAX;
 
 /// How long the header of a request may take, and how long a connection may be kept without one.
@@ -37,7 +37,7 @@ pub struct HttpConfig {
     /// request gives.
     pub public_url: Option<String>,
     /// Where the passphrase is with which the owner lets apps in; `None`: nobody can.
-    pub passphrase: Option<PassphraseFile>,
+    pub passphrase: Option<SignInFile>,
     /// Connections at one time. More wait until others end.
     pub connections_max: usize,
     /// Uploads at one time that do not fit in the tables: each takes a thread and up to 3 MiB.

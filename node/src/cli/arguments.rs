@@ -14,6 +14,9 @@ pub struct Cli {
     /// The node's folder. Default: cairn in the XDG data folder
     #[arg(long, env = "CAIRN_HOME", global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
+    /// A file whose first line unlocks the node's keys, if they are locked; - for standard input
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// What to do; without it, run.
     #[command(subcommand)]
     pub command: Option<Words>,
@@ -124,7 +127,29 @@ pub enum Words {
         /// The user's name in addresses
         #[arg(long)]
         user: String,
+        /// Print JSON, the recovery phrase in it
+        #[arg(long)]
+        json: bool,
     },
+    /// Become one of an owner's nodes by the recovery phrase, which is read from standard input: before the first run
+    /// of a new folder
+    Recover {
+        /// The user's name in addresses
+        #[arg(long, default_value = "me")]
+        user: String,
+        /// The name of this device, for people
+        #[arg(long)]
+        name: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The owner's key, which the recovery phrase stands for
+    #[command(subcommand)]
+    Owner(OwnerWords),
+    /// Lock the node's keys by a passphrase
+    #[command(subcommand)]
+    Key(KeyWords),
     /// Print a code with which another device of yours can join
     Invite {
         /// Draw the code as a QR code as well
@@ -323,6 +348,36 @@ pub enum ModemWords {
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
         count: u8,
         /// Print JSON, a line for each thing that happens
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What to do with the owner's key.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum OwnerWords {
+    /// Print the recovery phrase, while the owner's key is on this device
+    Phrase {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take the owner's key off this device; the recovery phrase is asked for, which is all that is left then
+    Forget,
+    /// Bring the owner's key back to this device by the recovery phrase, which is read from standard input
+    Restore,
+}
+
+/// What to do with the node's keys.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum KeyWords {
+    /// Lock them by a passphrase, which every start of the node needs from then on
+    Lock,
+    /// Write them in the clear again
+    Unlock,
+    /// Say which keys are here, and whether they are locked
+    Status {
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

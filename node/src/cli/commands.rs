@@ -11,8 +11,10 @@ use serde_json::Value;
 
 use super::arguments::{Cli, RunArguments, TokenWords, Words};
 use super::output::{number, progress, qr, size, table, text};
-use super::{decode, fetch, modem, node, output, passwd};
+use super::secret_input::PassphraseSource;
+use super::{decode, fetch, keys, modem, node, output, passwd};
 use crate::control::{Client, ClientError, Request};
+use crate::daemon::{HomeError, RunError};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +25,37 @@ pub(super) enum Failure {
     /// Wrong usage.
     #[error("{0}")]
     Usage(String),
+    /// What was asked for is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The keys are locked, or the passphrase is wrong.
+    #[error("{0}")]
+    Denied(String),
     /// Anything else.
     #[error("{0}")]
     Other(String),
+}
+
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Self {
+        let text = error.to_string();
+        match error {
+            HomeError::Locked { .. } | HomeError::WrongPassphrase { .. } | HomeError::OtherOwner { .. } => {
+                Self::Denied(text)
+            }
+            HomeError::NoOwnerKey { .. } => Self::NotFound(text),
+            _ => Self::Other(text),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Home(error) => error.into(),
+            error => Self::of(error),
+        }
+    }
 }
 
 impl From<io::Error> for Failure {
@@ -47,6 +77,8 @@ impl Failure {
         match self {
             Self::Client(error) => error.exit_code(),
             Self::Usage(_) => 2,
+            Self::NotFound(_) => 3,
+            Self::Denied(_) => 4,
             Self::Other(_) => 1,
         }
     }
@@ -63,11 +95,15 @@ pub(super) fn run(cli: Cli) -> Outcome {
             "options of run stand behind it: cairn run --http 127.0.0.1:7780; only --home may stand before a word",
         ));
     }
+    let passphrase = PassphraseSource::new(cli.passphrase_file);
     match cli.command {
-        None => node::run(home, cli.run),
-        Some(Words::Run(arguments)) => node::run(home, *arguments),
-        Some(Words::Init { user }) => node::init(home, &user),
+        None => node::run(home, cli.run, &passphrase),
+        Some(Words::Run(arguments)) => node::run(home, *arguments, &passphrase),
+        Some(Words::Init { user, json }) => node::init(home, &user, json, &passphrase),
         Some(Words::Join { code, name }) => node::join(home, &code, name),
+        Some(Words::Recover { user, name, json }) => node::recover(home, &user, name, json),
+        Some(Words::Owner(words)) => keys::owner(home, words, &passphrase),
+        Some(Words::Key(words)) => keys::key(home, words, &passphrase),
         Some(Words::Invite {
             qr,
             expires,
@@ -76,7 +112,7 @@ pub(super) fn run(cli: Cli) -> Outcome {
         }) => invite(home, qr, &expires, address, json),
         Some(Words::Passwd { remove }) => passwd::passwd(home, remove),
         Some(Words::Token(words)) => token(home, words),
-        Some(Words::Modem(words)) => modem::run(home, words),
+        Some(Words::Modem(words)) => modem::run(home, words, &passphrase),
         Some(Words::Put {
             file,
             path,

@@ -1,17 +1,20 @@
 //! The command line: arguments in, an exit code out.
 //!
 //! [`main`] is all that the binary calls. `arguments` says which words there are; `commands` asks the running node
-//! over the control socket and prints; `output` knows tables, sizes and progress. Standard output carries results,
+//! over the control socket and prints; `node` and `keys` do what needs no running node; `secret_input` reads
+//! passphrases and recovery phrases; `output` knows tables, sizes and progress. Standard output carries results,
 //! standard error everything else.
 
 mod arguments;
 mod commands;
 mod decode;
 mod fetch;
+mod keys;
 mod modem;
 mod node;
 mod output;
 mod passwd;
+mod secret_input;
 mod terminal;
 
 use std::ffi::OsString;

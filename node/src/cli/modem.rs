@@ -11,6 +11,7 @@ use serde_json::json;
 use super::arguments::{ModemWords, RadioArguments};
 use super::commands::Failure;
 use super::output::table;
+use super::secret_input::PassphraseSource;
 use crate::daemon::{Home, LoraSettings, ModemTestEvent, Signal, test_modem};
 
 /// How often a region is asked for.
@@ -82,7 +83,7 @@ fn ask_region(answers: &mut impl BufRead, out: &mut impl Write) -> Result<Region
 }
 
 /// Carries out a word about modems.
-pub(super) fn run(home: &Path, words: ModemWords) -> Outcome {
+pub(super) fn run(home: &Path, words: ModemWords, passphrase: &PassphraseSource) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -100,7 +101,8 @@ pub(super) fn run(home: &Path, words: ModemWords) -> Outcome {
             json,
         } => {
             let lora = with_region(home, settings(port, radio, None))?;
-            runtime.block_on(test(home, lora, count, json))
+            let folder = Home::open_with(home, passphrase.existing(home)?)?;
+            runtime.block_on(test(folder, lora, count, json))
         }
     }
 }
@@ -158,8 +160,7 @@ async fn probe(ports: Vec<String>, lines: Option<ModeLines>, json: bool) -> Outc
     ))
 }
 
-async fn test(home: &Path, settings: LoraSettings, count: u8, json: bool) -> Outcome {
-    let folder = Home::open(home).map_err(Failure::of)?;
+async fn test(folder: Home, settings: LoraSettings, count: u8, json: bool) -> Outcome {
     let answers = test_modem(folder, &settings, count, |event| {
         let line = if json {
             as_json(&event).to_string()

@@ -1,19 +1,22 @@
-//! `run`, `init` and `join`: what needs no running node.
+//! `run`, `init`, `join` and `recover`: what makes a folder a node, and starts it.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
+use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
 use super::arguments::RunArguments;
 use super::commands::Failure;
-use super::modem;
+use super::secret_input::{self, PassphraseSource};
+use super::{keys, modem, output};
 use crate::daemon::{
     ConfigError, ConfigFile, Home, HomeError, Invite, LoraFile, RecordSettings, Settings, SpaceFile,
     SystemClock, parse_size, run_until_stopped,
 };
 use crate::mesh::PayloadPolicy;
+use crate::seal::{Passphrase, RecoveryPhrase};
 
 /// The name under which a new folder's user is known, when nobody says.
 const USER: &str = "me";
@@ -54,9 +57,13 @@ fn log_filter(key: &str, level: &str) -> Result<EnvFilter, ConfigError> {
 }
 
 /// Runs the node until it is told to stop.
-pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
+pub(super) fn run(
+    home: &Path,
+    arguments: RunArguments,
+    passphrase: &PassphraseSource,
+) -> Result<(), Failure> {
     keep_private();
-    Home::create(home).map_err(Failure::of)?;
+    Home::create(home)?;
     let file = ConfigFile::load(home).map_err(Failure::of)?;
     let in_file = |key: &str| format!("{}: {key}", home.join("cairn.toml").display());
     let filter = match (&arguments.log, &file.log) {
@@ -65,11 +72,9 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         (None, None) => log_filter("--log", "info"),
     };
     let filter = filter.map_err(Failure::usage)?;
-    let colours = std::io::stderr().is_terminal();
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(colours)
         .try_init();
 
     let quota = match (&arguments.quota, &file.quota) {
@@ -119,9 +124,13 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
             record.file.display()
         );
     }
+    let user = arguments.user.or(file.user).unwrap_or_else(|| USER.into());
+    let passphrase = passphrase.existing(home)?;
+    begin(home, &user, passphrase.clone())?;
     let settings = Settings {
         home: home.to_owned(),
-        user: arguments.user.or(file.user).unwrap_or_else(|| USER.into()),
+        passphrase,
+        user,
         name: device_name(),
         listen: listen.unwrap_or_else(Settings::default_listen),
         external: both(file.external, arguments.external),
@@ -138,17 +147,44 @@ pub(super) fn run(home: &Path, arguments: RunArguments) -> Result<(), Failure> {
         radio_payloads: radio_payloads.unwrap_or(PayloadPolicy::DEFAULT),
         record,
     };
-    run_until_stopped(&settings).map_err(Failure::of)
+    run_until_stopped(&settings)?;
+    Ok(())
+}
+
+/// Makes keys and a space in a new folder, and shows the recovery phrase to whoever looks on. Where nobody does, standard
+/// error ends in a log, and the phrase must not.
+fn begin(home: &Path, user: &str, passphrase: Option<Passphrase>) -> Result<(), Failure> {
+    let folder = Home::open_with(home, passphrase)?;
+    if folder.space()?.is_some() {
+        return Ok(());
+    }
+    folder.begin_space(user, &device_name(), SystemClock::start().now().wall)?;
+    let Some(owner) = folder.owner_key()? else {
+        return Ok(());
+    };
+    if std::io::stderr().is_terminal() {
+        keys::show_new(home, &RecoveryPhrase::of(&owner));
+    } else {
+        eprintln!(
+            "Write the recovery phrase down, on paper: cairn --home {} owner phrase prints it.",
+            home.display()
+        );
+    }
+    Ok(())
 }
 
 /// Makes keys and configuration.
-pub(super) fn init(home: &Path, user: &str) -> Result<(), Failure> {
+pub(super) fn init(
+    home: &Path,
+    user: &str,
+    json: bool,
+    passphrase: &PassphraseSource,
+) -> Result<(), Failure> {
     keep_private();
-    let folder = Home::open(home).map_err(Failure::of)?;
+    let folder = Home::open_with(home, passphrase.existing(home)?)?;
     ConfigFile::load(home).map_err(Failure::of)?;
-    let space = folder
-        .begin_space(user, &device_name(), SystemClock::start().now().wall)
-        .map_err(Failure::of)?;
+    let is_new = folder.space()?.is_none();
+    let space = folder.begin_space(user, &device_name(), SystemClock::start().now().wall)?;
     if space.user != user {
         return Err(Failure::of(format!(
             "{} is a node of \"{}\" already",
@@ -156,7 +192,21 @@ pub(super) fn init(home: &Path, user: &str) -> Result<(), Failure> {
             space.user
         )));
     }
-    println!("{}", folder.device_key().map_err(Failure::of)?.node_id());
+    let node = folder.device_key()?.node_id();
+    let owner = if is_new { folder.owner_key()? } else { None };
+    let phrase = owner.map(|owner| RecoveryPhrase::of(&owner));
+    if json {
+        let mut told = json!({ "node": node.to_string(), "owner": space.owner.to_string() });
+        told["phrase"] = phrase
+            .as_ref()
+            .map_or(Value::Null, |phrase| json!(keys::line(phrase).as_str()));
+        output::json(&told)?;
+    } else {
+        println!("{node}");
+        if let Some(phrase) = &phrase {
+            keys::show_new(home, phrase);
+        }
+    }
     eprintln!(
         "A node for \"{user}\" is in {}. Start it with cairn --home {0} run",
         home.display()
@@ -164,18 +214,20 @@ pub(super) fn init(home: &Path, user: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes a new folder one of an owner's nodes.
+/// Makes a new folder one of an owner's nodes by an invite.
 pub(super) fn join(home: &Path, code: &str, name: Option<String>) -> Result<(), Failure> {
     let invite = Invite::decode(code).map_err(Failure::usage)?;
     keep_private();
-    let folder = Home::open(home).map_err(Failure::of)?;
-    if folder.space().map_err(Failure::of)?.is_some() {
-        return Err(Failure::of(HomeError::Exists {
+    let folder = new_folder(home, "join CODE")?;
+    if folder.owner_key()?.is_some() {
+        // What another owner's beginning left here when it was cut off.
+        return Err(HomeError::Exists {
             path: home.to_owned(),
-        }));
+            word: "join CODE",
+        }
+        .into());
     }
-    ConfigFile::load(home).map_err(Failure::of)?;
-    let device = folder.device_key().map_err(Failure::of)?.node_id();
+    let device = folder.device_key()?.node_id();
     let name = name.unwrap_or_else(device_name);
     let membership = invite
         .accept(device, &name, SystemClock::start().now().wall)
@@ -187,9 +239,9 @@ pub(super) fn join(home: &Path, code: &str, name: Option<String>) -> Result<(), 
         addresses: invite.addresses.clone(),
     };
     if let Some(key) = &invite.radio_key {
-        folder.set_radio_key(key).map_err(Failure::of)?;
+        folder.set_radio_key(key)?;
     }
-    folder.set_space(&space).map_err(Failure::of)?;
+    folder.set_space(&space)?;
     println!("{device}");
     eprintln!(
         "This is a node of \"{}\" now. Start it with cairn --home {} run: the first link to another node brings the files.",
@@ -197,4 +249,42 @@ pub(super) fn join(home: &Path, code: &str, name: Option<String>) -> Result<(), 
         home.display()
     );
     Ok(())
+}
+
+/// Makes a new folder one of an owner's nodes by the recovery phrase.
+pub(super) fn recover(home: &Path, user: &str, name: Option<String>, json: bool) -> Result<(), Failure> {
+    keep_private();
+    // Before a person types 24 words in vain.
+    let folder = new_folder(home, "recover --user NAME")?;
+    let phrase = secret_input::phrase()?;
+    let name = name.unwrap_or_else(device_name);
+    let space = folder.recover(&phrase, user, &name, SystemClock::start().now().wall)?;
+    let node = folder.device_key()?.node_id();
+    if json {
+        output::json(&json!({ "node": node.to_string(), "owner": space.owner.to_string() }))?;
+    } else {
+        println!("{node}");
+    }
+    eprintln!(
+        "This is a node of \"{user}\" now, and the owner's key is on it. Start it with cairn --home {0} run --peer ADDRESS, \
+         where another node is: that link brings the files. On the LAN it finds the others by itself.\n\
+         A device that was lost: cairn --home {0} revoke NAME. Then take the owner's key off this device, with the node \
+         stopped: cairn --home {0} owner forget",
+        home.display()
+    );
+    Ok(())
+}
+
+/// The folder, if it is no node yet.
+fn new_folder(home: &Path, word: &'static str) -> Result<Home, Failure> {
+    let folder = Home::open(home)?;
+    if folder.space()?.is_some() {
+        return Err(HomeError::Exists {
+            path: home.to_owned(),
+            word,
+        }
+        .into());
+    }
+    ConfigFile::load(home).map_err(Failure::of)?;
+    Ok(folder)
 }

@@ -48,8 +48,8 @@ pub(super) fn read_hidden(terminal: impl AsFd, prompt: &str) -> Result<Zeroizing
     line
 }
 
-/// The next byte of a file or a terminal; `None` at its end. Past any buffer, which would keep what it read.
-pub(super) fn next_byte(from: impl AsFd) -> Result<Option<u8>, Failure> {
+/// The next byte; `None` at the end. Past any buffer, which would keep what it read.
+fn next_byte(from: impl AsFd) -> Result<Option<u8>, Failure> {
     let mut byte = [0];
     loop {
         match rustix::io::read(&from, &mut byte) {

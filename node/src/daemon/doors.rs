@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::home::random_seed;
 use super::invite::Invite;
 use super::run::{RunError, Running, Settings, start};
-use super::{LinkTable, PassphraseFile, RadioInfo, RadioTable, SystemClock};
+use super::{LinkTable, RadioInfo, RadioTable, SignInFile, SystemClock};
 use crate::api;
 use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
@@ -116,7 +116,7 @@ async fn run(
     let config = api::HttpConfig {
         document_len_max: settings.document_len_max,
         public_url: settings.public_url.clone(),
-        passphrase: Some(PassphraseFile::of(running.home.path())),
+        passphrase: Some(SignInFile::of(running.home.path())),
         ..api::HttpConfig::default()
     };
     let door = tokio::spawn(api::serve(running.node.clone(), http, config, async move {
@@ -172,7 +172,7 @@ fn greet(running: &Running, surroundings: &Surroundings) {
         surroundings.storage_root()
     );
     eprintln!("Its folder is {home}");
-    if !PassphraseFile::of(running.home.path()).exists() {
+    if !SignInFile::of(running.home.path()).exists() {
         eprintln!("Let apps connect:       cairn --home {home} passwd");
     }
     eprintln!("A token for a program:  cairn --home {home} token new --scope MODULE:rw");

@@ -9,7 +9,10 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::model::{Capabilities, Grant, KeyPair, Membership, OwnerId, WallTime, codec};
+use super::key_files::KeyFiles;
+use super::whole_file::write_whole;
+use crate::model::{Capabilities, Grant, KeyPair, Membership, NodeId, OwnerId, WallTime, codec};
+use crate::seal::{Passphrase, RecoveryPhrase};
 
 /// Most bytes of the file that describes the space.
 const SPACE_LEN_MAX: usize = 1024 * 1024;
@@ -44,12 +47,49 @@ pub enum HomeError {
         /// What is wrong.
         reason: String,
     },
-    /// `join` on a folder that is a node already.
-    #[error("{path} is a node already: join with a new folder, cairn --home NEW join CODE")]
+    /// `join` or `recover` on a folder that is a node already.
+    #[error("{path} is a node already: choose a new folder, cairn --home NEW {word}")]
     Exists {
         /// The folder.
         path: PathBuf,
+        /// What was wanted there.
+        word: &'static str,
     },
+    /// The keys are locked, and there is no passphrase.
+    #[error(
+        "the keys in {path} are locked by a passphrase: run this at a terminal, or name a file that holds it with \
+         --passphrase-file"
+    )]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another passphrase than the one that locked the keys.
+    #[error("this passphrase does not open the keys in {path}: try again")]
+    WrongPassphrase {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The owner's key is elsewhere, or on paper.
+    #[error(
+        "the owner's key is not in {path}: it is on the device where the space began, unless it was taken off there; \
+         cairn owner restore brings it back from the recovery phrase"
+    )]
+    NoOwnerKey {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The words are another owner's.
+    #[error("this is not the recovery phrase of the owner of {path}: nothing was changed")]
+    OtherOwner {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Taking off the owner's key would leave a device that can do nothing.
+    #[error(
+        "this device has no grant of its own with which to admit and revoke others: the owner's key stays on it"
+    )]
+    NoGrant,
     /// No user name that fits in an address.
     #[error("\"{0}\" is no user name: use 1 to 64 letters, digits, \".\", \"-\" or \"_\"")]
     BadUser(String),
@@ -99,13 +139,19 @@ impl From<SpaceFile> for (OwnerId, String, Membership, Vec<String>) {
 #[derive(Debug)]
 pub struct Home {
     path: PathBuf,
+    keys: KeyFiles,
     _lock: File,
 }
 
 /// 32 bytes from the system's generator.
 pub fn random_seed() -> Result<Zeroizing<[u8; 32]>, HomeError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    let mut rest = &mut seed[..];
+    random_bytes()
+}
+
+/// Bytes from the system's generator.
+pub(super) fn random_bytes<const LEN: usize>() -> Result<Zeroizing<[u8; LEN]>, HomeError> {
+    let mut bytes = Zeroizing::new([0; LEN]);
+    let mut rest = &mut bytes[..];
     while !rest.is_empty() {
         match rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty()) {
             Ok(filled) => rest = &mut rest[filled..],
@@ -113,7 +159,7 @@ pub fn random_seed() -> Result<Zeroizing<[u8; 32]>, HomeError> {
             Err(error) => return Err(HomeError::Random(error.to_string())),
         }
     }
-    Ok(seed)
+    Ok(bytes)
 }
 
 impl Home {
@@ -126,8 +172,29 @@ impl Home {
         })
     }
 
-    /// Opens the folder, or makes it, and locks it. Fails with [`HomeError::InUse`] while another process has it.
+    /// Says which key files a folder has, and whether each is locked by a passphrase. Another process may run on it.
+    pub fn key_states(path: &Path) -> Result<Vec<(&'static str, bool)>, HomeError> {
+        KeyFiles::new(path, None).states()
+    }
+
+    /// The recovery phrase of a folder's owner, while the owner's key is in it. Another process may run on it.
+    pub fn recovery_phrase(path: &Path, passphrase: Option<Passphrase>) -> Result<RecoveryPhrase, HomeError> {
+        match KeyFiles::new(path, passphrase).read("owner.key")? {
+            Some(owner) => Ok(RecoveryPhrase::of(&owner)),
+            None => Err(HomeError::NoOwnerKey {
+                path: path.to_owned(),
+            }),
+        }
+    }
+
+    /// As [`Self::open_with`], with keys that are not locked by a passphrase.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
+        Self::open_with(path, None)
+    }
+
+    /// Opens the folder, or makes it, and locks it. Fails with [`HomeError::InUse`] while another process has it. The
+    /// passphrase is tried when a locked key is asked for.
+    pub fn open_with(path: &Path, passphrase: Option<Passphrase>) -> Result<Self, HomeError> {
         let at = |error| HomeError::Io {
             path: path.to_owned(),
             error,
@@ -157,6 +224,7 @@ impl Home {
         writeln!(lock, "{}", std::process::id()).map_err(at)?;
         Ok(Self {
             path: path.to_owned(),
+            keys: KeyFiles::new(path, passphrase),
             _lock: lock,
         })
     }
@@ -173,23 +241,23 @@ impl Home {
 
     /// The device's key; made at the first call.
     pub fn device_key(&self) -> Result<KeyPair, HomeError> {
-        if let Some(key) = self.read_key("device.key")? {
+        if let Some(key) = self.keys.read("device.key")? {
             return Ok(key);
         }
         let key = KeyPair::from_seed(&*random_seed()?);
-        self.write_key("device.key", &key)?;
+        self.keys.write("device.key", &key)?;
         Ok(key)
     }
 
     /// The owner's key, if this is the node where the space began.
     pub fn owner_key(&self) -> Result<Option<KeyPair>, HomeError> {
-        self.read_key("owner.key")
+        self.keys.read("owner.key")
     }
 
     /// The key that the members of the space share for radio frames; `None` if this node was never told. On the node where the space
     /// began it follows from the owner's key.
     pub fn radio_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>, HomeError> {
-        if let Some(key) = self.read_key("radio.key")? {
+        if let Some(key) = self.keys.read("radio.key")? {
             return Ok(Some(Zeroizing::new(*key.seed())));
         }
         Ok(self.owner_key()?.map(|owner| {
@@ -201,7 +269,7 @@ impl Home {
 
     /// Keeps the key for radio frames that an invite told.
     pub fn set_radio_key(&self, key: &[u8; 32]) -> Result<(), HomeError> {
-        self.write_key("radio.key", &KeyPair::from_seed(key))
+        self.keys.write("radio.key", &KeyPair::from_seed(key))
     }
 
     /// The space that this node holds; `None` in a new folder.
@@ -221,7 +289,7 @@ impl Home {
 
     /// Makes this node a member of a space.
     pub fn set_space(&self, space: &SpaceFile) -> Result<(), HomeError> {
-        self.write_secret("space.cbor", &codec::encode(space))
+        write_whole(&self.path, "space.cbor", &codec::encode(space))
     }
 
     /// Begins a space of its own for `user`, unless the folder has one. Gives the space.
@@ -230,24 +298,59 @@ impl Home {
             return Ok(space);
         }
         check_user(user)?;
-        let device = self.device_key()?;
         let owner = match self.owner_key()? {
             Some(owner) => owner,
             None => {
                 let owner = KeyPair::from_seed(&*random_seed()?);
-                self.write_key("owner.key", &owner)?;
+                self.keys.write("owner.key", &owner)?;
                 owner
             }
         };
+        self.found_space(&owner, user, name, wall)
+    }
+
+    /// Makes a new folder one of the nodes of an owner whose phrase this is: a device key of its own, and a grant of
+    /// the owner's key. The other nodes of the owner take it in when they hear of it.
+    pub fn recover(
+        &self,
+        phrase: &RecoveryPhrase,
+        user: &str,
+        name: &str,
+        wall: WallTime,
+    ) -> Result<SpaceFile, HomeError> {
+        let owner = phrase.owner_key();
+        let is_other = self
+            .owner_key()?
+            .is_some_and(|there| there.owner_id() != owner.owner_id());
+        if is_other || self.space()?.is_some() {
+            return Err(HomeError::Exists {
+                path: self.path.clone(),
+                word: "recover --user NAME",
+            });
+        }
+        check_user(user)?;
+        self.keys.write("owner.key", &owner)?;
+        self.found_space(&owner, user, name, wall)
+    }
+
+    /// Grants this device everything by the owner's key, and writes the space with that: the last step.
+    fn found_space(
+        &self,
+        owner: &KeyPair,
+        user: &str,
+        name: &str,
+        wall: WallTime,
+    ) -> Result<SpaceFile, HomeError> {
+        let device = self.device_key()?.node_id();
         let mut membership = Membership::new(owner.owner_id());
         let grant = Grant::issue(
             owner.owner_id(),
-            device.node_id(),
+            device,
             Capabilities::ALL,
             wall,
             None,
             name,
-            &owner,
+            owner,
         );
         membership
             .add_grant(grant)
@@ -262,55 +365,61 @@ impl Home {
         Ok(space)
     }
 
-    fn read_key(&self, name: &str) -> Result<Option<KeyPair>, HomeError> {
-        let path = self.file(name);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => Zeroizing::new(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(HomeError::Io { path, error }),
+    /// Takes the owner's key off this device, which goes on by its own. Only whoever has the phrase may: it is what is
+    /// left of the key.
+    pub fn forget_owner_key(&self, phrase: &RecoveryPhrase, wall: WallTime) -> Result<(), HomeError> {
+        let Some(owner) = self.owner_key()? else {
+            return Err(HomeError::NoOwnerKey {
+                path: self.path.clone(),
+            });
         };
-        let damaged = |reason: &str| HomeError::Damaged {
-            path: path.clone(),
-            reason: reason.to_owned(),
-        };
-        let bytes = data_encoding::HEXLOWER
-            .decode(text.trim().as_bytes())
-            .map(Zeroizing::new)
-            .map_err(|_| damaged("not hexadecimal"))?;
-        let seed = <&[u8; 32]>::try_from(&bytes[..]).map_err(|_| damaged("not 32 bytes"))?;
-        Ok(Some(KeyPair::from_seed(seed)))
+        self.check_owner(phrase, owner.owner_id())?;
+        let device: NodeId = self.device_key()?.node_id();
+        let own = self
+            .space()?
+            .and_then(|space| space.membership.capabilities(device, wall));
+        if !own.is_some_and(|own| own.includes(Capabilities::ADMIT)) {
+            return Err(HomeError::NoGrant);
+        }
+        if let Some(key) = self.radio_key()? {
+            // It followed from the owner's key up to now.
+            self.set_radio_key(&key)?;
+        }
+        self.keys.remove("owner.key")
     }
 
-    fn write_key(&self, name: &str, key: &KeyPair) -> Result<(), HomeError> {
-        let text = Zeroizing::new(data_encoding::HEXLOWER.encode(&key.seed()[..]));
-        self.write_secret(name, text.as_bytes())
+    /// Brings the owner's key back to a device of that owner.
+    pub fn restore_owner_key(&self, phrase: &RecoveryPhrase) -> Result<(), HomeError> {
+        let owner = self.space()?.map(|space| space.owner);
+        let owner = owner.ok_or_else(|| HomeError::NoOwnerKey {
+            path: self.path.clone(),
+        })?;
+        self.check_owner(phrase, owner)?;
+        self.keys.write("owner.key", &phrase.owner_key())
+    }
+
+    fn check_owner(&self, phrase: &RecoveryPhrase, owner: OwnerId) -> Result<(), HomeError> {
+        if phrase.owner_key().owner_id() == owner {
+            return Ok(());
+        }
+        Err(HomeError::OtherOwner {
+            path: self.path.clone(),
+        })
+    }
+
+    /// Locks all keys by the passphrase that the folder was opened with.
+    pub fn lock_keys(&self) -> Result<(), HomeError> {
+        self.keys.lock()
+    }
+
+    /// Writes all keys in the clear again.
+    pub fn unlock_keys(&self) -> Result<(), HomeError> {
+        self.keys.unlock()
     }
 
     /// Writes a file whole or not at all, on disk when this returns.
     pub(super) fn write_durably(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
-        self.write_secret(name, bytes)
-    }
-
-    /// Writes a file whole or not at all, readable by this user alone, on disk when this returns.
-    fn write_secret(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
-        let path = self.file(name);
-        let new = self.file(&format!("{name}.new"));
-        let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&new)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        write().map_err(|error| HomeError::Io {
-            path: path.clone(),
-            error,
-        })
+        write_whole(&self.path, name, bytes)
     }
 }
 
@@ -356,5 +465,60 @@ mod tests {
         assert_eq!((again.owner, again.user.as_str()), (space.owner, "ada"));
         fs::write(home.file("device.key"), "xyz").unwrap();
         assert!(matches!(home.device_key(), Err(HomeError::Damaged { .. })));
+    }
+
+    #[test]
+    fn an_owner_comes_back_from_the_phrase_in_a_new_folder_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        let home = Home::open(&old).unwrap();
+        let space = home.begin_space("ada", "laptop", WallTime(1)).unwrap();
+        let phrase = Home::recovery_phrase(&old, None).unwrap();
+        assert!(matches!(
+            home.recover(&phrase, "ada", "x", WallTime(2)),
+            Err(HomeError::Exists { .. })
+        ));
+        assert_eq!(home.space().unwrap().unwrap().membership, space.membership);
+
+        let recovered = Home::open(&new).unwrap();
+        let there = recovered.recover(&phrase, "ada", "new", WallTime(2)).unwrap();
+        assert_eq!(there.owner, space.owner);
+        assert_eq!(recovered.radio_key().unwrap(), home.radio_key().unwrap());
+        let device = recovered.device_key().unwrap().node_id();
+        assert_ne!(device, home.device_key().unwrap().node_id());
+        // The survivors take the newcomer in.
+        let mut survivor = space.membership;
+        survivor.merge(&there.membership);
+        assert_eq!(
+            survivor.capabilities(device, WallTime(3)),
+            Some(Capabilities::ALL)
+        );
+    }
+
+    #[test]
+    fn an_owner_key_is_forgotten_and_restored_by_its_own_phrase_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        home.begin_space("ada", "laptop", WallTime(1)).unwrap();
+        let phrase = Home::recovery_phrase(folder.path(), None).unwrap();
+        let other = RecoveryPhrase::of(&KeyPair::from_seed(&[1; 32]));
+        let radio_key = home.radio_key().unwrap();
+        assert!(matches!(
+            home.forget_owner_key(&other, WallTime(2)),
+            Err(HomeError::OtherOwner { .. })
+        ));
+        home.forget_owner_key(&phrase, WallTime(2)).unwrap();
+        assert!(home.owner_key().unwrap().is_none() && radio_key.is_some());
+        assert_eq!(home.radio_key().unwrap(), radio_key);
+        assert!(matches!(
+            Home::recovery_phrase(folder.path(), None),
+            Err(HomeError::NoOwnerKey { .. })
+        ));
+        assert!(matches!(
+            home.restore_owner_key(&other),
+            Err(HomeError::OtherOwner { .. })
+        ));
+        home.restore_owner_key(&phrase).unwrap();
+        assert!(home.owner_key().unwrap().is_some());
     }
 }

@@ -12,38 +12,40 @@ mod doors;
 mod engine_thread;
 mod home;
 mod invite;
+mod key_files;
 mod links;
 mod modem_call;
 mod modem_test;
 mod node;
-mod passphrase;
 mod radio;
 mod radio_table;
 mod recorder;
 mod register;
 mod repair;
 mod run;
+mod sign_in;
 #[cfg(test)]
 mod test_node;
 #[cfg(test)]
 mod tests;
 mod transports;
+mod whole_file;
 
 pub use clock::SystemClock;
 pub use config::{ConfigError, ConfigFile, LoraFile, parse_size};
 pub use doors::run_until_stopped;
+use home::random_bytes;
 pub use home::{Home, HomeError, SpaceFile, random_seed};
 pub use invite::{Invite, InviteError};
 pub use links::{LinkInfo, LinkTable};
 pub use modem_test::{ModemTestEvent, test_modem};
 pub use node::{IssueError, Node, NodeError};
-pub(crate) use passphrase::Checker;
-pub use passphrase::{Passphrase, PassphraseError, PassphraseFile};
 pub use radio::{LoraError, LoraSettings};
 pub use radio_table::{RadioInfo, RadioTable, Signal};
 pub use recorder::{RecordError, RecordSettings};
 pub use register::Register;
 pub use run::{RunError, Running, Settings, start};
+pub use sign_in::{SignInError, SignInFile};
 #[cfg(test)]
 pub(crate) use test_node::TestNode;
 pub use transports::TransportsError;

@@ -23,6 +23,7 @@ use super::transports::{self, TransportsError};
 use super::{Node, SystemClock, repair};
 use crate::mesh::{Config, Engine, EngineError, Event, PayloadPolicy};
 use crate::model::{Hash, KeyPair};
+use crate::seal::Passphrase;
 use crate::space::chunk_record;
 use crate::store::{
     ChunkError, ChunkFiles, FolderDisk, ReadTransaction, RedbStore, Store, StoreError, Table,
@@ -42,6 +43,8 @@ const LINKS_CLOSE_MAX: Duration = Duration::from_millis(700);
 pub struct Settings {
     /// The node's folder.
     pub home: PathBuf,
+    /// What unlocks the keys, if they are locked.
+    pub passphrase: Option<Passphrase>,
     /// The user's name, for a new folder.
     pub user: String,
     /// The device's name in its grant, for a new folder.
@@ -167,7 +170,7 @@ pub struct Running {
 /// damaged when it was last open.
 pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, RunError> {
     let clock = SystemClock::start();
-    let home = Arc::new(Home::open(&settings.home)?);
+    let home = Arc::new(Home::open_with(&settings.home, settings.passphrase.clone())?);
     let record = settings.record.as_ref().map(RecordFile::open).transpose()?;
     let space = home.begin_space(&settings.user, &settings.name, clock.now().wall)?;
     let device = home.device_key()?;

@@ -12,6 +12,7 @@ use crate::service::{Lookup, Upload};
 fn settings(home: &Path, peers: Vec<String>) -> Settings {
     Settings {
         home: home.to_owned(),
+        passphrase: None,
         user: "ada".into(),
         name: "test".into(),
         listen: vec!["tcp://127.0.0.1:0".into()],

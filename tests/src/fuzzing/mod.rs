@@ -16,6 +16,7 @@ mod entry;
 mod frame;
 mod handshake;
 mod invite;
+mod keys;
 mod membership;
 mod message;
 mod path;
@@ -29,6 +30,7 @@ pub use entry::entry;
 pub use frame::frame;
 pub use handshake::handshake;
 pub use invite::invite;
+pub use keys::keys;
 pub use message::message;
 pub use path::path;
 pub use radio::{e22, fragments, kiss, radio_frame, radio_message, rylr};
@@ -39,7 +41,7 @@ pub use seeds::seeds;
 pub type Body = fn(&[u8]) -> bool;
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Body); 15] = [
+pub const TARGETS: [(&str, Body); 16] = [
     ("app_request", app_request),
     ("clock", clock),
     ("e22", e22),
@@ -48,6 +50,7 @@ pub const TARGETS: [(&str, Body); 15] = [
     ("frame", frame),
     ("handshake", handshake),
     ("invite", invite),
+    ("keys", keys),
     ("kiss", kiss),
     ("message", message),
     ("path", path),

@@ -8,6 +8,7 @@ use cairn::model::{
     Writer, codec,
 };
 use cairn::record::{ActionKind, Answer, Done, Given, GivenCommand, Head, Mark, Record, Row};
+use cairn::seal::{Cost, LockedKey, Passphrase, PassphraseKey, RecoveryPhrase};
 use cairn_transports::framing::{close, frame_head, ping};
 use zeroize::Zeroizing;
 
@@ -39,6 +40,9 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("invite", "code", raw(0, invite_code().as_bytes())),
         ("invite", "bytes", raw(1, &invite_bytes())),
         ("invite", "built", raw(2, &[2, 0, 0, 0, 0, 0])),
+        ("keys", "locked", raw(0, &locked_key().encode())),
+        ("keys", "built", raw(1, &[7; 90])),
+        ("keys", "phrase", raw(2, phrase().as_bytes())),
         ("message", "grant", raw(3, &grant)),
         (
             "message",
@@ -81,6 +85,17 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         all.push(("message", name, raw(0, &message.encode())));
     }
     all
+}
+
+fn locked_key() -> LockedKey {
+    let passphrase = Passphrase::from_line(Zeroizing::new("correct horse".to_owned())).expect("a passphrase");
+    let by = PassphraseKey::derive(&passphrase, Cost::LEAST, [1; 16]).expect("a sensible cost");
+    by.lock("device.key", &[2; 32], [3; 24])
+}
+
+fn phrase() -> String {
+    let words: Vec<_> = RecoveryPhrase::of(key(0)).words().collect();
+    words.join(" ")
 }
 
 /// Pieces as a port says them: length, pause in hundredths of a second, bytes.

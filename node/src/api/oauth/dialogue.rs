@@ -17,7 +17,7 @@ use super::sessions::{Cookie, Purpose};
 use crate::api::body::ReplyBody;
 use crate::api::door::Door;
 use crate::api::refusal::Refusal;
-use crate::daemon::{Checker, Passphrase};
+use crate::seal::{Passphrase, PassphraseHash};
 use crate::service::tokens::{Scope, Token};
 
 /// How long a sign-in waits for others' to be checked.
@@ -33,10 +33,10 @@ pub(super) async fn authorize(door: &Door, request: &Parts) -> Answer {
         Ok(asked) => asked,
         Err(bad) => return Ok(refuse(bad, StatusCode::FOUND)),
     };
-    let Some(checker) = checker(door).await? else {
+    let Some(hash) = passphrase_hash(door).await? else {
         return Ok(no_passphrase());
     };
-    match signed_in(door, &request.headers, &checker) {
+    match signed_in(door, &request.headers, &hash) {
         Some(cookie) => Ok(page::consent(door.node.user(), &asked, &cookie)),
         None => ask_passphrase(door, &asked, Notice::None),
     }
@@ -49,10 +49,10 @@ pub(super) async fn sign_in(door: &Door, request: &Parts, body: &mut Incoming, p
         Ok((asked, _)) => asked,
         Err(answer) => return Ok(*answer),
     };
-    let Some(checker) = checker(door).await? else {
+    let Some(hash) = passphrase_hash(door).await? else {
         return Ok(no_passphrase());
     };
-    let Ok(passphrase) = Passphrase::new(form.take("passphrase")) else {
+    let Ok(passphrase) = Passphrase::from_line(form.take("passphrase")) else {
         return ask_passphrase(door, &asked, Notice::Wrong);
     };
     if let Err(wait) = door.oauth.limiter().attempt(peer, Instant::now()) {
@@ -63,11 +63,11 @@ pub(super) async fn sign_in(door: &Door, request: &Parts, body: &mut Incoming, p
     let Ok(Ok(permit)) = tokio::time::timeout(HASHING_WAIT_MAX, permit).await else {
         return ask_passphrase(door, &asked, Notice::Busy);
     };
-    let stamp = checker.stamp();
+    let stamp = hash.stamp();
     let checking = tokio::task::spawn_blocking(move || {
         // Held until the work is done, whether or not the browser waits for it.
         let _permit = permit;
-        checker.check(&passphrase)
+        hash.check(&passphrase)
     });
     match checking.await.map_err(|_| Refusal::Broken)? {
         Ok(true) => {}
@@ -93,10 +93,10 @@ pub(super) async fn decide(door: &Door, request: &Parts, body: &mut Incoming) ->
         Ok(read) => read,
         Err(answer) => return Ok(*answer),
     };
-    let Some(checker) = checker(door).await? else {
+    let Some(hash) = passphrase_hash(door).await? else {
         return Ok(no_passphrase());
     };
-    if signed_in(door, &request.headers, &checker).is_none() {
+    if signed_in(door, &request.headers, &hash).is_none() {
         return ask_passphrase(door, &asked, Notice::SignedOut);
     }
     let days = form.get("days").and_then(|days| days.parse().ok());
@@ -173,22 +173,22 @@ pub(super) fn broken(error: &dyn std::fmt::Display) -> Refusal {
 }
 
 /// What the passphrase is checked with; `None` if none is set.
-async fn checker(door: &Door) -> Result<Option<Checker>, Refusal> {
+async fn passphrase_hash(door: &Door) -> Result<Option<PassphraseHash>, Refusal> {
     let Some(file) = door.config.passphrase.clone() else {
         return Ok(None);
     };
-    tokio::task::spawn_blocking(move || file.checker())
+    tokio::task::spawn_blocking(move || file.hash())
         .await
         .map_err(|_| Refusal::Broken)?
         .map_err(|error| broken(&error))
 }
 
 /// The cookie, if its holder has signed in.
-fn signed_in(door: &Door, headers: &HeaderMap, checker: &Checker) -> Option<Cookie> {
+fn signed_in(door: &Door, headers: &HeaderMap, hash: &PassphraseHash) -> Option<Cookie> {
     let cookie = Cookie::read(headers)?;
     door.oauth
         .sessions()
-        .is_open(&cookie, checker.stamp(), Instant::now())
+        .is_open(&cookie, hash.stamp(), Instant::now())
         .then_some(cookie)
 }
 
