@@ -205,7 +205,7 @@ impl<S: Store> Engine<S> {
                 .filter(|expected| Digest::of(expected) == beacon.clock)
         });
         if let Some(clock) = state {
-            neighbour.is_at(clock);
+            neighbour.is_at(clock, &self.held);
         } else if news {
             neighbour.known = false;
             neighbour.exact = false;

@@ -66,13 +66,13 @@ impl Neighbour {
         }
     }
 
-    /// It is in a state that this node was in.
-    pub(super) fn is_at(&mut self, clock: Clock) {
+    /// It is in a state that is known here, whether or not this node, which holds `held`, was in it.
+    pub(super) fn is_at(&mut self, clock: Clock, held: &Clock) {
+        self.ahead = !held.includes(&clock);
         self.common = Some((self.digest, clock.clone()));
         self.clock = Some(clock);
         self.known = true;
         self.exact = true;
-        self.ahead = false;
     }
 
     /// After it told its state: what was sent and is not in there is lost, unless that was just now and it could not know of it.

@@ -82,7 +82,7 @@ impl<S: Store> Engine<S> {
         for (id, radio) in &mut self.radios.by_id {
             for neighbour in radio.neighbours.values_mut() {
                 if Some(neighbour.digest) == current {
-                    neighbour.is_at(self.held.clone());
+                    neighbour.is_at(self.held.clone(), &self.held);
                 }
             }
             if news {
