@@ -125,6 +125,20 @@ impl Browser {
         );
     }
 
+    /// Cuts the page off from every network, or gives it back.
+    pub fn set_offline(&self, offline: bool) {
+        let conditions = json!({ "offline": offline, "latency": 0, "throughput": -1 });
+        self.post(
+            "/chromium/network_conditions",
+            &json!({ "network_conditions": conditions }),
+        );
+    }
+
+    /// Types a text into what has the focus.
+    pub fn type_text(&self, text: &str) {
+        text.chars().for_each(|key| self.press(key));
+    }
+
     /// What the page complained of since this was last asked.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.post("/se/log", &json!({ "type": "browser" }));

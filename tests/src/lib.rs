@@ -13,6 +13,7 @@ mod lan;
 mod process;
 mod proxy;
 pub mod recordings;
+mod web_site;
 
 pub use browser::Browser;
 pub use daemon::{Daemon, RUN_ON_LOOPBACK, Space};
@@ -20,6 +21,7 @@ pub use http::Http;
 pub use lan::{Lan, skipped};
 pub use process::{cairn, cairn_fails, cairn_given, memory_kib, program, simulator};
 pub use proxy::Proxy;
+pub use web_site::WebSite;
 
 use std::time::{Duration, Instant};
 

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cairn_sim::modem::Pty;
-use cairn_tests::{Browser, Daemon, Http, cairn, cairn_fails, eventually, program};
+use cairn_tests::{Browser, Daemon, Http, WebSite, cairn, cairn_fails, eventually, program};
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Response;
@@ -749,17 +748,8 @@ fn a_real_browser_goes_from_the_app_to_the_node_and_back() {
     };
     let (_folder, node) = node();
     // The app: any page of another site.
-    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
-    let app = format!("http://{}/", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let mut request = BufReader::new(&stream).lines().map_while(Result::ok);
-            while request.next().is_some_and(|line| !line.is_empty()) {}
-            let page = "<!doctype html><title>An app</title>";
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close";
-            let _ = write!(&stream, "{head}\r\nContent-Length: {}\r\n\r\n{page}", page.len());
-        }
-    });
+    let page = "<!doctype html><title>An app</title>".into();
+    let app = WebSite::serve([(String::new(), page)].into()).url();
     let shows = |what: &str| {
         eventually(DEADLINE, || {
             let html = browser.run("return document.documentElement.outerHTML");
@@ -780,7 +770,7 @@ fn a_real_browser_goes_from_the_app_to_the_node_and_back() {
             "location.href = 'http://{http}/oauth/authorize?{asked}'"
         ));
         shows("Sign in to your storage");
-        PASSPHRASE.chars().for_each(|key| browser.press(key));
+        browser.type_text(PASSPHRASE);
         // Enter.
         browser.press('\u{e007}');
         shows("Let an app use your storage?");
