@@ -99,9 +99,12 @@ impl Door {
         let reads = request.method == Method::GET || request.method == Method::HEAD;
         match path {
             "/" if reads => Ok(welcome()),
-            "/.well-known/webfinger" if reads => {
-                webfinger::get(self.node.user(), self.config.public_url.as_deref(), request)
-            }
+            "/.well-known/webfinger" if reads => webfinger::get(
+                self.node.user(),
+                self.config.public_url.as_deref(),
+                self.config.scheme(),
+                request,
+            ),
             _ => Err(Refusal::NoPage),
         }
     }

@@ -3,7 +3,7 @@
 //! [`serve`] takes connections; each request goes through `door`, which finds what its address means (`url`), whether
 //! its token allows that (`access`), and who answers: `document` and `folder` read, `put` and `delete` change; apps get
 //! tokens by the pages of `oauth`. What
-//! is refused is refused in one sentence that says what to do next (`refusal`). Every answer comes from this node and
+//! is refused is refused in one sentence that says what to do next (`refusal`). Connections are plain or under TLS (`tls`). Every answer comes from this node and
 //! never waits for a peer: programs give up after 30 seconds.
 //!
 //! | address below `/storage/<user>` | path |
@@ -36,9 +36,11 @@ mod refusal;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upload;
 mod url;
 mod usage;
 mod webfinger;
 
 pub use serve::{HttpConfig, serve};
+pub use tls::{Tls, TlsError, TlsFiles};

@@ -8,12 +8,14 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::door::Door;
 use super::patience::Patience;
+use super::tls::Tls;
 use crate::daemon::{Node, SignInFile};
 use crate::model::DOCUMENT_LEN_MAX;
 
@@ -36,6 +38,8 @@ pub struct HttpConfig {
     /// Where this door is reached from outside, as in `https://home.example.org`; `None`: by the name that each
     /// request gives.
     pub public_url: Option<String>,
+    /// What makes connections secret; `None`: they are plain.
+    pub tls: Option<Arc<Tls>>,
     /// Where the passphrase is with which the owner lets apps in; `None`: nobody can.
     pub passphrase: Option<SignInFile>,
     /// Connections at one time. More wait until others end.
@@ -44,11 +48,22 @@ pub struct HttpConfig {
     pub uploads_max: usize,
 }
 
+impl HttpConfig {
+    /// The scheme of this door's own addresses.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+}
+
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             document_len_max: DOCUMENT_LEN_MAX,
             public_url: None,
+            tls: None,
             passphrase: None,
             connections_max: 1024,
             uploads_max: 8,
@@ -105,6 +120,28 @@ async fn connection(
 ) {
     // Answers are written whole: waiting for more to send along would only delay them.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = &door.config.tls else {
+        return exchange(door, stream, peer, end).await;
+    };
+    let handshake = async { tls.acceptor().await.accept(stream).await };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(HEADER_MAX, handshake) => shaken,
+        () = async { let _ = end.wait_for(|end| *end).await; } => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => exchange(door.clone(), stream, peer, end).await,
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS with a client"),
+        Err(_) => tracing::debug!(%peer, "a client took too long to begin"),
+    }
+}
+
+/// Answers the requests of one connection.
+async fn exchange(
+    door: Arc<Door>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: IpAddr,
+    mut end: watch::Receiver<bool>,
+) {
     let answers = service_fn(|request| {
         let door = door.clone();
         async move { Ok::<_, Infallible>(door.answer(request, peer).await) }

@@ -17,6 +17,7 @@ const RELATION: &str = "http://tools.ietf.org/id/draft-dejong-remotestorage";
 pub(super) fn get(
     user: &str,
     public_url: Option<&str>,
+    scheme: &str,
     request: &Parts,
 ) -> Result<Response<ReplyBody>, Refusal> {
     let resource = query_value(request.uri.query(), "resource").ok_or(Refusal::BadRequest(
@@ -27,7 +28,7 @@ pub(super) fn get(
     }
     let base = match public_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://{}", host(request)?),
+        None => format!("{scheme}://{}", host(request)?),
     };
     let (dialogue, token) = (
         format!("{base}/oauth/authorize"),

@@ -31,6 +31,12 @@ pub struct RunArguments {
     /// Where the HTTP door opens; port 0: any free port
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub http: Option<SocketAddr>,
+    /// Speak TLS at the HTTP door, with this certificate and its chain, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
     /// Where programs reach the HTTP door, if a proxy with TLS stands before it, such as https://HOST
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,

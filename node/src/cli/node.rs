@@ -11,6 +11,7 @@ use super::arguments::RunArguments;
 use super::commands::Failure;
 use super::secret_input::{self, PassphraseSource};
 use super::{keys, modem, output};
+use crate::api::TlsFiles;
 use crate::daemon::{
     ConfigError, ConfigFile, Home, HomeError, Invite, LoraFile, RecordSettings, Settings, SpaceFile,
     SystemClock, parse_size, run_until_stopped,
@@ -124,6 +125,18 @@ pub(super) fn run(
             record.file.display()
         );
     }
+    let tls = match (
+        arguments.tls_certificate.or(file.tls_certificate),
+        arguments.tls_key.or(file.tls_key),
+    ) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        _ => {
+            return Err(Failure::usage(
+                "cairn.toml: tls_certificate and tls_key belong together: name both, or neither",
+            ));
+        }
+    };
     let user = arguments.user.or(file.user).unwrap_or_else(|| USER.into());
     let passphrase = passphrase.existing(home)?;
     begin(home, &user, passphrase.clone())?;
@@ -143,6 +156,7 @@ pub(super) fn run(
         http: chosen_http.unwrap_or(Settings::DEFAULT_HTTP),
         http_any_port: chosen_http.is_none(),
         public_url: arguments.public_url.or(file.public_url),
+        tls,
         lora,
         radio_payloads: radio_payloads.unwrap_or(PayloadPolicy::DEFAULT),
         record,

@@ -24,6 +24,11 @@ const TEMPLATE: &str = r#"# The configuration of this cairn. What the command li
 # Where programs reach the HTTP door, if a proxy with TLS stands before it. No default.
 # public_url = "https://cairn.example.org"
 
+# TLS at the HTTP door: a certificate with its chain, and its key, in PEM. Both or neither; when
+# they are renewed, no restart is needed. None by default.
+# tls_certificate = "/etc/letsencrypt/live/cairn.example.org/fullchain.pem"
+# tls_key = "/etc/letsencrypt/live/cairn.example.org/privkey.pem"
+
 # Where other nodes may reach this one: tcp://ADDRESS:PORT, or a multiaddr for libp2p.
 # Port 0 lets the system choose.
 # listen = ["tcp://0.0.0.0:7781", "tcp://[::]:7781", "/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0"]
@@ -124,6 +129,10 @@ pub struct ConfigFile {
     pub listen: Option<Vec<String>>,
     /// Where programs reach the HTTP door.
     pub public_url: Option<String>,
+    /// The certificate for TLS at the HTTP door.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its key.
+    pub tls_key: Option<PathBuf>,
     /// Addresses at which others reach this node from outside.
     #[serde(default)]
     pub external: Vec<String>,
@@ -292,6 +301,7 @@ mod tests {
             .collect();
         let all: ConfigFile = toml::from_str(&uncommented).unwrap();
         assert!(all.user.is_some() && all.http.is_some() && all.listen.is_some() && all.mdns.is_some());
+        assert!(all.tls_certificate.is_some() && all.tls_key.is_some());
         assert!(all.public_url.is_some() && !all.external.is_empty() && !all.relays.is_empty());
         assert!(all.quota.is_some() && all.document_size_max.is_some() && all.log.is_some());
     }

@@ -85,6 +85,12 @@ async fn run(
     let mut running = start(settings, found_damaged).await?;
     *store = Some(running.node.store().open_store());
     let http = listen_http(settings).await?;
+    let tls = settings
+        .tls
+        .clone()
+        .map(api::Tls::load)
+        .transpose()?
+        .map(Arc::new);
     let address = http
         .local_addr()
         .map_err(RunError::system("cannot open the HTTP door"))?;
@@ -103,6 +109,7 @@ async fn run(
         links: running.links.clone(),
         radio: running.radio.clone(),
         http: address,
+        scheme: if tls.is_some() { "https" } else { "http" },
         document_len_max: settings.document_len_max,
         external: settings.external.clone(),
         radio_key: running.home.radio_key()?,
@@ -116,6 +123,7 @@ async fn run(
     let config = api::HttpConfig {
         document_len_max: settings.document_len_max,
         public_url: settings.public_url.clone(),
+        tls: tls.clone(),
         passphrase: Some(SignInFile::of(running.home.path())),
         ..api::HttpConfig::default()
     };
@@ -205,6 +213,7 @@ struct Surroundings {
     links: LinkTable,
     radio: RadioTable,
     http: SocketAddr,
+    scheme: &'static str,
     document_len_max: u64,
     external: Vec<String>,
     radio_key: Option<Zeroizing<[u8; 32]>>,
@@ -220,7 +229,7 @@ impl Surroundings {
                 SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
             });
         }
-        format!("http://{http}/storage/{}", self.running_node.user())
+        format!("{}://{http}/storage/{}", self.scheme, self.running_node.user())
     }
 
     /// The key that signs grants and revocations: the owner's where it is, else this device's.

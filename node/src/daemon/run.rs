@@ -21,6 +21,7 @@ use super::recorder::{RecordError, RecordFile, RecordSettings};
 use super::register::Register;
 use super::transports::{self, TransportsError};
 use super::{Node, SystemClock, repair};
+use crate::api::{TlsError, TlsFiles};
 use crate::mesh::{Config, Engine, EngineError, Event, PayloadPolicy};
 use crate::model::{Hash, KeyPair};
 use crate::seal::Passphrase;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub http_any_port: bool,
     /// Where programs reach the HTTP door, if a proxy stands before it: `https://HOST`.
     pub public_url: Option<String>,
+    /// The certificate and key for TLS at the HTTP door; `None`: it is plain.
+    pub tls: Option<TlsFiles>,
     /// A LoRa radio, if there is one.
     pub lora: Option<LoraSettings>,
     /// Payloads that come by radio without anybody asking.
@@ -122,6 +125,9 @@ pub enum RunError {
     /// The radio.
     #[error(transparent)]
     Lora(#[from] LoraError),
+    /// TLS at the HTTP door.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The recording.
     #[error(transparent)]
     Record(#[from] RecordError),

@@ -26,6 +26,7 @@ fn settings(home: &Path, peers: Vec<String>) -> Settings {
         http: ([127, 0, 0, 1], 0).into(),
         http_any_port: true,
         public_url: None,
+        tls: None,
         lora: None,
         radio_payloads: PayloadPolicy::DEFAULT,
         record: None,

@@ -260,6 +260,6 @@ fn reached(door: &Door) -> Reached {
         prefix: rest
             .split_once('/')
             .map_or(String::new(), |(_, path)| format!("/{path}")),
-        encrypted: scheme.eq_ignore_ascii_case("https"),
+        encrypted: door.config.tls.is_some() || scheme.eq_ignore_ascii_case("https"),
     }
 }
