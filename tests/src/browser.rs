@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use crate::skipped;
+use crate::{eventually, skipped};
 
 /// How long a page may take to do anything, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -95,6 +95,17 @@ impl Browser {
             "const done = arguments[0]; const look = () => {expression} ? done(true) : requestAnimationFrame(look); look();"
         );
         self.post("/execute/async", &json!({ "script": script, "args": [] }));
+    }
+
+    /// Waits until the page's markup holds a text.
+    pub fn shows(&self, what: &str, deadline: Duration) {
+        eventually(deadline, || {
+            let html = self.run("return document.documentElement.outerHTML");
+            let html = html.as_str().unwrap_or_default();
+            html.contains(what)
+                .then_some(())
+                .ok_or_else(|| format!("no {what} in {html}"))
+        });
     }
 
     /// Presses a key on the page: a character, or one of WebDriver's code points for others.

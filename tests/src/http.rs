@@ -5,6 +5,18 @@ use std::time::Duration;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
+/// A text as an address takes it: everything encoded that is more than a letter, a digit or `-._~`.
+pub fn percent_encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
 /// Talks to one storage root with one token.
 #[derive(Clone)]
 pub struct Http {

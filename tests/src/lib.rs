@@ -17,7 +17,7 @@ mod web_site;
 
 pub use browser::Browser;
 pub use daemon::{Daemon, RUN_ON_LOOPBACK, Space};
-pub use http::Http;
+pub use http::{Http, percent_encode};
 pub use lan::{Lan, skipped};
 pub use process::{cairn, cairn_fails, cairn_given, memory_kib, program, simulator};
 pub use proxy::Proxy;

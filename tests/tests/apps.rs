@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cairn_sim::modem::Pty;
-use cairn_tests::{Browser, Daemon, Http, WebSite, cairn, cairn_fails, eventually, program};
+use cairn_tests::{
+    Browser, Daemon, Http, WebSite, cairn, cairn_fails, cairn_given, eventually, percent_encode, program,
+};
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Response;
@@ -22,35 +24,9 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// Runs `cairn passwd` with this on its standard input; gives the exit code and what it said.
 fn passwd(node: &Daemon, input: &str, args: &[&str]) -> (i32, String) {
-    let mut child = Command::new(program())
-        .arg("--home")
-        .arg(&node.home)
-        .arg("passwd")
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // It may have refused before it read.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    assert!(output.stdout.is_empty());
-    (
-        output.status.code().unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
-fn encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    let (code, printed, said) = cairn_given(&node.home, &[&["passwd"], args].concat(), input);
+    assert!(printed.is_empty());
+    (code, said)
 }
 
 fn decode(text: &str) -> String {
@@ -78,7 +54,7 @@ fn fields(encoded: &str) -> BTreeMap<String, String> {
 fn query(parameters: &[(&str, &str)]) -> String {
     let pairs = parameters
         .iter()
-        .map(|(name, value)| format!("{name}={}", encode(value)));
+        .map(|(name, value)| format!("{name}={}", percent_encode(value)));
     pairs.collect::<Vec<_>>().join("&")
 }
 
@@ -750,13 +726,6 @@ fn a_real_browser_goes_from_the_app_to_the_node_and_back() {
     // The app: any page of another site.
     let page = "<!doctype html><title>An app</title>".into();
     let app = WebSite::serve([(String::new(), page)].into()).url();
-    let shows = |what: &str| {
-        eventually(DEADLINE, || {
-            let html = browser.run("return document.documentElement.outerHTML");
-            let html = html.as_str().unwrap_or_default();
-            html.contains(what).then_some(()).ok_or_else(|| html.to_owned())
-        });
-    };
     let http = node.status["http"].as_str().unwrap();
     for (decision, outcome) in [("approve", "access_token"), ("deny", "error")] {
         browser.visit(&app);
@@ -769,11 +738,11 @@ fn a_real_browser_goes_from_the_app_to_the_node_and_back() {
         browser.run(&format!(
             "location.href = 'http://{http}/oauth/authorize?{asked}'"
         ));
-        shows("Sign in to your storage");
+        browser.shows("Sign in to your storage", DEADLINE);
         browser.type_text(PASSPHRASE);
         // Enter.
         browser.press('\u{e007}');
-        shows("Let an app use your storage?");
+        browser.shows("Let an app use your storage?", DEADLINE);
         browser.click(&format!("button[value={decision}]"), 0, 0);
         let fragment = eventually(DEADLINE, || {
             let there = browser.run("return location.href");

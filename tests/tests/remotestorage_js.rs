@@ -69,27 +69,16 @@ impl Person {
         browser.press('\u{e007}');
         let person = Self { browser };
         // The node's own pages.
-        person.shows("Sign in to your storage");
+        person.browser.shows("Sign in to your storage", DEADLINE);
         person.browser.type_text(PASSPHRASE);
         person.browser.press('\u{e007}');
-        person.shows("Let an app use your storage?");
-        person.shows("bookmarks");
-        person.shows("notes");
+        for text in ["Let an app use your storage?", "bookmarks", "notes"] {
+            person.browser.shows(text, DEADLINE);
+        }
         person.browser.click("button[value=approve]", 0, 0);
         // And back.
-        person.holds("window.storage === undefined && typeof storage !== 'undefined' && storage.connected");
+        person.holds("typeof storage !== 'undefined' && storage.connected");
         Some(person)
-    }
-
-    fn shows(&self, what: &str) {
-        eventually(DEADLINE, || {
-            let html = self.browser.run("return document.documentElement.outerHTML");
-            let html = html.as_str().unwrap_or_default();
-            html.contains(what).then_some(()).ok_or_else(|| {
-                let complaints = self.browser.complaints();
-                format!("no {what} in {html}, {complaints:?}")
-            })
-        });
     }
 
     /// Waits until an expression of the page, perhaps a promise, is true.

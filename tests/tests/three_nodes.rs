@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cairn_tests::{Random, Space, cairn, eventually};
+use cairn_tests::{Random, Space, cairn, eventually, percent_encode};
 
 const DOCUMENTS: usize = 10_000;
 const LEN_MAX: u64 = 64 * 1024;
@@ -57,17 +57,6 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-fn encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
-}
-
 /// Puts `documents` through the HTTP door of `node`, by several clients at once.
 fn put_all(space: &Space, node: usize, documents: &[(String, Vec<u8>)]) {
     let http = space.nodes[node].http();
@@ -105,7 +94,7 @@ fn run(listen: &str) {
     let documents: Vec<(String, Vec<u8>)> = (0..DOCUMENTS)
         .map(|index| {
             let file = &files[index % files.len()];
-            let name = encode(&file.file_name().unwrap().to_string_lossy());
+            let name = percent_encode(&file.file_name().unwrap().to_string_lossy());
             (
                 format!("/tree/{}/{index}-{name}", index % 97),
                 std::fs::read(file).unwrap_or_default(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_tests::{Daemon, cairn, cairn_fails};
+use cairn_tests::{Daemon, RUN_ON_LOOPBACK, cairn, cairn_fails};
 use serde_json::Value;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -97,14 +97,7 @@ fn a_certificate_that_cannot_be_used_is_said_at_the_start() {
     certificate(folder.path());
     let chain = folder.path().join("certificate.pem");
     let chain = chain.to_str().unwrap();
-    let run = [
-        "run",
-        "--no-mdns",
-        "--http",
-        "127.0.0.1:0",
-        "--listen",
-        "tcp://127.0.0.1:0",
-    ];
+    let run = RUN_ON_LOOPBACK;
     let home = folder.path().join("node");
     let (code, said) = cairn_fails(&home, &[&run[..], &["--tls-certificate", chain]].concat());
     assert!(code == 2 && said.contains("--tls-key"), "{code}: {said}");

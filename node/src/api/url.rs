@@ -110,23 +110,28 @@ pub(super) fn decode(raw: &str) -> Result<String, UrlError> {
         return Ok(raw.to_owned());
     }
     let mut bytes = Vec::with_capacity(raw.len());
+    decode_into(raw, b'+', &mut bytes).ok_or(UrlError::BadEscape)?;
+    String::from_utf8(bytes).map_err(|_| UrlError::NotUtf8)
+}
+
+/// Appends the bytes that percent-encoded text stands for, `plus` for a `+`. `None`: it has an escape that is none.
+pub(super) fn decode_into(raw: &str, plus: u8, bytes: &mut Vec<u8>) -> Option<()> {
     let mut rest = raw.bytes();
     while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || {
-                let digit = char::from(rest.next()?).to_digit(16)?;
-                u8::try_from(digit).ok()
-            };
-            let (high, low) = (digit(), digit());
-            let (Some(high), Some(low)) = (high, low) else {
-                return Err(UrlError::BadEscape);
-            };
-            bytes.push(high << 4 | low);
-        } else {
-            bytes.push(byte);
-        }
+        bytes.push(match byte {
+            b'+' => plus,
+            b'%' => {
+                let mut digit = || {
+                    let digit = char::from(rest.next()?).to_digit(16)?;
+                    u8::try_from(digit).ok()
+                };
+                let high = digit()?;
+                high << 4 | digit()?
+            }
+            other => other,
+        });
     }
-    String::from_utf8(bytes).map_err(|_| UrlError::NotUtf8)
+    Some(())
 }
 
 /// Encodes one name for an address.

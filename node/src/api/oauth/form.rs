@@ -4,6 +4,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::api::url::decode_into;
+
 /// Longest form, encoded, in bytes: a form of the dialogue carries a request within, encoded a second time.
 pub(super) const LEN_MAX: usize = 48 * 1024;
 const FIELDS_MAX: usize = 64;
@@ -74,21 +76,7 @@ impl fmt::Debug for Form {
 fn decode(raw: &str) -> Result<Zeroizing<String>, BadForm> {
     // As long as it can become: a buffer that grew would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(raw.len()));
-    let mut rest = raw.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                let (high, low) = (digit(), digit());
-                let value = high.zip(low).map(|(high, low)| high << 4 | low);
-                value
-                    .and_then(|value| u8::try_from(value).ok())
-                    .ok_or(BadForm::Encoding)?
-            }
-            other => other,
-        });
-    }
+    decode_into(raw, b' ', &mut bytes).ok_or(BadForm::Encoding)?;
     match String::from_utf8(std::mem::take(&mut *bytes)) {
         Ok(text) => Ok(Zeroizing::new(text)),
         Err(error) => {
