@@ -260,7 +260,8 @@ fn locked_keys_need_the_passphrase_at_every_start() {
 /// Runs a command at a terminal (that of the program `script`), and types each line when its prompt is there. Gives the exit code
 /// and all that the terminal showed.
 fn at_terminal(home: &Path, args: &str, talk: &[(&str, &str)]) -> (i32, String) {
-    let line = format!("'{}' --home '{}' {args}", program().display(), home.display());
+    // In the shell's place: one that stays would die of ^C itself.
+    let line = format!("exec '{}' --home '{}' {args}", program().display(), home.display());
     let mut child = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .stdin(Stdio::piped())
