@@ -261,7 +261,11 @@ fn locked_keys_need_the_passphrase_at_every_start() {
 /// and all that the terminal showed.
 fn at_terminal(home: &Path, args: &str, talk: &[(&str, &str)]) -> (i32, String) {
     // In the shell's place: one that stays would die of ^C itself.
-    let line = format!("exec '{}' --home '{}' {args}", program().display(), home.display());
+    let line = format!(
+        "exec '{}' --home '{}' {args}",
+        program().display(),
+        home.display()
+    );
     let mut child = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .stdin(Stdio::piped())
