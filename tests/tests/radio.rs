@@ -274,6 +274,31 @@ fn a_modem_that_nobody_named_is_found_and_remembered() {
 }
 
 #[test]
+fn a_radio_that_others_used_has_used_all_its_airtime() {
+    let fleet = Fleet::start(FleetConfig::new(ModemKind::Rnode, 2)).unwrap();
+    let shares = [&["--airtime-used"][..], &[]]
+        .into_iter()
+        .zip(fleet.paths())
+        .map(|(told, port)| {
+            let folder = tempfile::tempdir().unwrap();
+            let radio = ["--lora", port.to_str().unwrap(), "--region", "EU868"];
+            let node = Daemon::start(folder.path(), &[&radio[..], told].concat());
+            eventually(DEADLINE, || {
+                let radio = node.status()["radio"].take();
+                let (used, allowed) = (&radio["window_used_ms"], &radio["window_allowed_ms"]);
+                used.as_u64()
+                    .zip(allowed.as_u64())
+                    .ok_or_else(|| radio.to_string())
+            })
+        });
+    let [(used, allowed), (little, _)] = shares.collect::<Vec<_>>()[..] else {
+        panic!("two radios");
+    };
+    assert_eq!(used, allowed);
+    assert!(little < allowed / 10, "{little} of {allowed} ms");
+}
+
+#[test]
 fn a_port_without_a_modem_is_said_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["run", "--no-mdns", "--http", "127.0.0.1:0", "--lora", "/dev/null"];

@@ -121,6 +121,10 @@ pub struct RadioArguments {
     /// The GPIO lines that an E22's M0 and M1 are wired to. Default: 22,27 on a Raspberry Pi's own serial port
     #[arg(long, value_name = "[CHIP:]M0,M1", requires = "port")]
     pub mode_lines: Option<ModeLines>,
+    /// The radio was used within the last hour, and not by this folder: by a node whose disk is lost, or by another program. All
+    /// airtime counts as used
+    #[arg(long, requires = "port")]
+    pub airtime_used: bool,
 }
 
 /// What to do.

@@ -32,6 +32,7 @@ pub(super) fn settings(port: String, radio: RadioArguments, file: Option<LoraSet
         coding_rate: radio.coding_rate,
         tx_power_dbm: radio.tx_power,
         air_rate_bps: radio.air_rate,
+        airtime_used: radio.airtime_used,
     };
     let Some(file) = file else { return told };
     LoraSettings {
@@ -44,6 +45,7 @@ pub(super) fn settings(port: String, radio: RadioArguments, file: Option<LoraSet
         coding_rate: told.coding_rate.or(file.coding_rate),
         tx_power_dbm: told.tx_power_dbm.or(file.tx_power_dbm),
         air_rate_bps: told.air_rate_bps.or(file.air_rate_bps),
+        airtime_used: told.airtime_used,
         port: told.port,
     }
 }

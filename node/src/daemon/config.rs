@@ -238,6 +238,7 @@ impl LoraFile {
             coding_rate: self.coding_rate,
             tx_power_dbm: self.tx_power,
             air_rate_bps: self.air_rate,
+            airtime_used: false,
         })
     }
 }

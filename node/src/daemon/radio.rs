@@ -68,6 +68,8 @@ pub struct LoraSettings {
     pub tx_power_dbm: Option<u8>,
     /// Bits per second over the air, of an E22.
     pub air_rate_bps: Option<u32>,
+    /// Somebody who is not known here used the radio within the last hour: at this start all airtime counts as used.
+    pub airtime_used: bool,
 }
 
 /// Why a radio cannot be used so.
@@ -373,6 +375,7 @@ pub(super) async fn start(
     let key = home.radio_key()?.ok_or(LoraError::NoKey)?;
     let (boot, since_boot_us) = boot();
     let record = match fs::read(home.file(RECORD_FILE)) {
+        _ if settings.airtime_used => Some(Vec::new()),
         Ok(bytes) => Some(bytes),
         // A record that was there once and is gone counts as damaged: all airtime as used.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !home.file(REGION_FILE).exists() => {
@@ -641,6 +644,7 @@ mod tests {
             coding_rate: None,
             tx_power_dbm: None,
             air_rate_bps: None,
+            airtime_used: false,
         }
     }
 

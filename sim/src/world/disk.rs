@@ -91,15 +91,17 @@ impl World {
         self.nodes[node].chunks.clear();
         self.nodes[node].senders = SendersRecord::default();
         self.nodes[node].register = None;
+        self.lose_ledger(node);
         self.forget_what_is_nowhere();
         Ok(())
     }
 
-    /// A disk is gone: what was on it alone is no longer expected.
+    /// A disk is gone: what was on it alone is no longer expected, unless an image brings it back.
     pub(super) fn forget_what_is_nowhere(&mut self) {
         self.restored = true;
         let held: Vec<_> = self.nodes.iter().map(laws::clock).collect();
-        self.acknowledged
-            .retain(|Acknowledged { entry, .. }| held.iter().any(|clock| clock.contains(entry.dot())));
+        let written = self.acknowledged.drain(..).chain(self.nowhere.drain(..));
+        (self.acknowledged, self.nowhere) = written
+            .partition(|Acknowledged { entry, .. }| held.iter().any(|clock| clock.contains(entry.dot())));
     }
 }

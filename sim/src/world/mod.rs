@@ -155,6 +155,8 @@ pub struct World {
     pub faults: Faults,
     /// Every write that was answered with success.
     pub acknowledged: Vec<Acknowledged>,
+    /// Those of them that are on no disk any more.
+    nowhere: Vec<Acknowledged>,
     /// How bodies are stored.
     pub body_sizes: BodySizes,
     /// Some disk was replaced by an older copy: payloads that were nowhere else are gone.
@@ -241,6 +243,7 @@ impl World {
             nodes,
             faults: Faults::default(),
             acknowledged: Vec::new(),
+            nowhere: Vec::new(),
             body_sizes: BodySizes::SMALL,
             restored: false,
             chronicle: None,

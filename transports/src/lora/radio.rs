@@ -157,7 +157,7 @@ struct Task {
     senders_sink: SendersSink,
     events: mpsc::Sender<RadioEvent>,
     started: Clock,
-    told: StationCounts,
+    told: Option<StationCounts>,
 }
 
 /// Why a port was left.
@@ -198,7 +198,7 @@ impl Task {
             senders_sink: config.senders_sink,
             events,
             started: Clock::now(),
-            told: StationCounts::default(),
+            told: None,
         }
     }
 
@@ -421,8 +421,8 @@ impl Task {
             }
         }
         let counts = self.station.counts();
-        if counts != self.told {
-            self.told = counts;
+        if self.told != Some(counts) {
+            self.told = Some(counts);
             let now = self.now();
             let airtime_used_us = self.station.airtime_used_us(now);
             // For people: if nobody reads just now, the next one tells more.
