@@ -53,7 +53,9 @@ pub(super) async fn get(
             let mut answer = Response::new(ReplyBody::Empty);
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
             answer.headers_mut().insert(ETAG, etag_value(found.etag));
-            answer.headers_mut().insert(CACHE_CONTROL, caching(path));
+            answer
+                .headers_mut()
+                .insert(CACHE_CONTROL, caching(path.category()));
             return Ok(answer);
         }
         let part = match is_head {
@@ -122,7 +124,7 @@ fn describe(headers: &mut HeaderMap, path: &DocumentPath, found: &Found) {
     let content_type = HeaderValue::from_bytes(found.content_type.as_bytes())
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(CACHE_CONTROL, caching(path));
+    headers.insert(CACHE_CONTROL, caching(path.category()));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // Stored by whoever holds a token: a page among them gets an origin of its own, and runs nothing.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
@@ -133,8 +135,9 @@ fn describe(headers: &mut HeaderMap, path: &DocumentPath, found: &Found) {
     }
 }
 
-fn caching(path: &DocumentPath) -> HeaderValue {
-    HeaderValue::from_static(match path.category() {
+/// What caches may do with what lies in this category.
+pub(super) fn caching(category: Category) -> HeaderValue {
+    HeaderValue::from_static(match category {
         Category::Public => "no-cache, public",
         Category::Private | Category::Shared => "no-cache",
     })

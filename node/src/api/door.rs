@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, EXPECT, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CONTENT_TYPE, EXPECT, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, Version};
 use tokio::sync::Semaphore;
 
 use super::body::ReplyBody;
@@ -82,6 +82,10 @@ impl Door {
         body: &mut Incoming,
         peer: IpAddr,
     ) -> Result<Response<ReplyBody>, Refusal> {
+        // RFC 9112, section 3.2: two programs on the way must not take one request for two different ones.
+        if request.version == Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1 {
+            return Err(Refusal::BadRequest("Say in one Host header which host you mean"));
+        }
         let path = request.uri.path();
         if request.method == Method::OPTIONS {
             return Ok(Cors::preflight(path == oauth::TOKEN_ENDPOINT));

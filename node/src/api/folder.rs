@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::body::ReplyBody;
 use super::conditions::Conditions;
-use super::document::date;
+use super::document::{caching, date};
 use super::refusal::{Refusal, etag_value};
 use super::url::Item;
 use crate::daemon::Node;
@@ -47,13 +47,13 @@ pub(super) async fn get(
         .if_none_match
         .is_some_and(|tags| tags.contains(folder.etag))
     {
-        let mut answer = answer(folder.etag, ReplyBody::Empty);
+        let mut answer = answer(&path, folder.etag, ReplyBody::Empty);
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
         answer.headers_mut().remove(CONTENT_TYPE);
         return Ok(answer);
     }
     if is_head {
-        return Ok(answer(folder.etag, ReplyBody::Empty));
+        return Ok(answer(&path, folder.etag, ReplyBody::Empty));
     }
     let (etag, text) = if folder.documents <= SMALL_DOCUMENTS_MAX {
         describe(node, &path)?
@@ -63,21 +63,25 @@ pub(super) async fn get(
             .acquire_owned()
             .await
             .map_err(|_| Refusal::Broken)?;
-        let node = node.clone();
+        let (node, path) = (node.clone(), path.clone());
         let listed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             describe(&node, &path)
         });
         listed.await.map_err(|_| Refusal::Broken)??
     };
-    Ok(answer(etag, ReplyBody::from(text)))
+    Ok(answer(&path, etag, ReplyBody::from(text)))
 }
 
-fn answer(etag: ETag, body: ReplyBody) -> Response<ReplyBody> {
+fn answer(path: &FolderPath, etag: ETag, body: ReplyBody) -> Response<ReplyBody> {
     let mut answer = Response::new(body);
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/ld+json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // The root folder shows the private modules.
+    headers.insert(
+        CACHE_CONTROL,
+        caching(path.category().unwrap_or(Category::Private)),
+    );
     headers.insert(ETAG, etag_value(etag));
     answer
 }

@@ -145,8 +145,21 @@ impl Refusal {
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
         match &self {
-            Self::NoToken | Self::UnknownToken | Self::ExpiredToken => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            // RFC 6750, section 3: never the name of the scheme alone, and no error where no token was sent.
+            Self::NoToken => {
+                headers.insert(
+                    WWW_AUTHENTICATE,
+                    HeaderValue::from_static(r#"Bearer realm="cairn""#),
+                );
+            }
+            Self::UnknownToken | Self::ExpiredToken => {
+                let challenge = HeaderValue::from_static(r#"Bearer realm="cairn", error="invalid_token""#);
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+            Self::Scope => {
+                let challenge =
+                    HeaderValue::from_static(r#"Bearer realm="cairn", error="insufficient_scope""#);
+                headers.insert(WWW_AUTHENTICATE, challenge);
             }
             Self::Method => {
                 headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, PUT, DELETE, OPTIONS"));

@@ -23,6 +23,11 @@ pub(super) fn get(
     let resource = query_value(request.uri.query(), "resource").ok_or(Refusal::BadRequest(
         "Say whom you look for: /.well-known/webfinger?resource=acct:<user>@<host>",
     ))?;
+    if !resource.contains(':') {
+        return Err(Refusal::BadRequest(
+            "A resource is an address with a scheme: /.well-known/webfinger?resource=acct:<user>@<host>",
+        ));
+    }
     if !means(&resource, user) {
         return Err(Refusal::UnknownUser);
     }

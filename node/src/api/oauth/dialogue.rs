@@ -129,6 +129,8 @@ async fn allow(door: &Door, asked: &Asked, valid_s: u64) -> Result<String, Refus
                 ("access_token", &token),
                 ("token_type", "bearer"),
                 ("expires_in", &valid_s.to_string()),
+                // RFC 6749, section 4.2.2: what is given may be written otherwise than it was asked for.
+                ("scope", &asked.scope()),
             ]))
         }
         Flow::Code { challenge } => {

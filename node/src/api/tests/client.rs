@@ -23,6 +23,17 @@ impl Answer {
         Some(value)
     }
 
+    /// All headers, sorted, but for the time at which the answer was given.
+    pub(super) fn headers_without_date(&self) -> Vec<(String, String)> {
+        let undated = self
+            .headers
+            .iter()
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("Date"));
+        let mut headers: Vec<_> = undated.cloned().collect();
+        headers.sort();
+        headers
+    }
+
     pub(super) fn etag(&self) -> String {
         self.header("ETag").expect("an entity tag").to_owned()
     }

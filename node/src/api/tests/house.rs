@@ -41,12 +41,6 @@ impl House {
 
     pub(super) async fn with(quota_bytes: Option<u64>, config: HttpConfig) -> Self {
         let node = TestNode::start(quota_bytes);
-        let mut tx = node.node.store().write().unwrap();
-        for (text, scope) in [("all", "*:rw"), ("notes", "notes:rw"), ("reader", "notes:r")] {
-            let token = Token::new(vec![scope.parse().unwrap()], text.to_owned(), WallTime(1));
-            tokens::store(&mut tx, &tokens::id(text), &token).unwrap();
-        }
-        tx.commit().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -57,12 +51,26 @@ impl House {
         let serving = tokio::spawn(serve(node.node.clone(), listener, config, async {
             let _ = stopped.await;
         }));
-        Self {
+        let house = Self {
             address,
             node,
             stop,
             serving,
+        };
+        for (text, scope) in [("all", "*:rw"), ("notes", "notes:rw"), ("reader", "notes:r")] {
+            house.admit(text, &[scope], None);
         }
+        house
+    }
+
+    /// Keeps a token whose text is `text`.
+    pub(super) fn admit(&self, text: &str, scopes: &[&str], expires: Option<WallTime>) {
+        let scopes = scopes.iter().map(|scope| scope.parse().unwrap()).collect();
+        let mut token = Token::new(scopes, text.to_owned(), WallTime(1));
+        token.expires = expires;
+        let mut tx = self.node.node.store().write().unwrap();
+        tokens::store(&mut tx, &tokens::id(text), &token).unwrap();
+        tx.commit().unwrap();
     }
 
     /// Closes the door, and waits for it.

@@ -1,10 +1,14 @@
 //! The door on a loopback port, before a real node.
 
+mod bearer;
 mod client;
+mod discovery;
 mod house;
+mod origins;
 mod reading;
 mod refusing;
 mod streaming;
+mod versions;
 mod writing;
 
 /// Bytes that no chunk repeats.

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use super::house::{ALL, House};
 use super::long_body;
+use crate::api::HttpConfig;
 use crate::model::DocumentPath;
 use crate::service::Lookup;
 
@@ -123,6 +124,35 @@ async fn damage_is_never_sent() {
     .await;
     assert!(!last.exists(), "set aside");
     house.get("/notes/a", &[]).await.refuses(503);
+}
+
+/// A flood of connections waits outside and takes no memory; who came before goes on, and who waits is served in turn.
+#[tokio::test]
+async fn connections_at_one_time_are_bounded() {
+    let config = HttpConfig {
+        connections_max: 2,
+        ..HttpConfig::default()
+    };
+    let house = House::with(None, config).await;
+    let get = b"GET /storage/ada/notes/ HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer all\r\n\r\n";
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        stream.write_all(get).await.unwrap();
+        stream.read_exact(&mut [0; 12]).await.unwrap();
+        taken.push(stream);
+    }
+    let mut waiting = TcpStream::connect(house.address).await.unwrap();
+    waiting.write_all(get).await.unwrap();
+    let mut answer = [0; 12];
+    let early = tokio::time::timeout(Duration::from_millis(300), waiting.read_exact(&mut answer)).await;
+    assert!(early.is_err(), "a third was let in");
+    taken.pop();
+    tokio::time::timeout(Duration::from_secs(10), waiting.read_exact(&mut answer))
+        .await
+        .expect("the third is let in when another has gone")
+        .unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
 #[tokio::test]

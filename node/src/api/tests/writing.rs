@@ -115,6 +115,20 @@ async fn a_body_may_come_in_chunks_or_be_empty() {
     let read = house.get("/notes/a", &[]).await.is(200);
     assert_eq!(read.text(), "abcde");
     assert_eq!(read.header("Content-Type"), Some("application/octet-stream"));
+    // Longer than what is kept in memory, in pieces of many lengths: nobody knows the length before the end.
+    let body = long_body(300_000);
+    let mut request = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    let (mut rest, mut len) = (&body[..], 1);
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(rest.len().min(len));
+        request.extend(format!("{:x}\r\n", piece.len()).bytes());
+        request.extend(piece);
+        request.extend(b"\r\n");
+        (rest, len) = (after, len * 3);
+    }
+    request.extend(b"0\r\n\r\n");
+    raw(house.address, request, false).await.is(200);
+    assert!(house.get("/notes/a", &[]).await.is(200).body == body);
     house.put("/notes/a", b"").await.is(200);
     let empty = house.get("/notes/a", &[]).await.is(200);
     assert_eq!(empty.header("Content-Length"), Some("0"));
