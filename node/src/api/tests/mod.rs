@@ -7,6 +7,7 @@ mod house;
 mod origins;
 mod reading;
 mod refusing;
+mod rights;
 mod streaming;
 mod versions;
 mod writing;
