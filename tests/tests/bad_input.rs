@@ -94,6 +94,29 @@ fn the_command_line_has_exit_codes() {
     assert!(code == 1 && said.contains("feature wan"), "{said}");
 }
 
+/// A script that asks in the wrong folder hears so, in the same way from every word, and leaves nothing behind there.
+#[test]
+fn words_for_a_node_that_was_never_made_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("none");
+    for words in [
+        &["passwd"][..],
+        &["passwd", "--remove"],
+        &["key", "status"],
+        &["key", "lock"],
+        &["key", "unlock"],
+        &["owner", "phrase"],
+        &["owner", "forget"],
+        &["owner", "restore"],
+        &["modem", "test", "/dev/null", "--region", "EU868"],
+    ] {
+        let (code, said) = cairn_fails(&home, words);
+        assert_eq!(code, 3, "{words:?}: {said}");
+        assert!(said.contains(home.to_str().unwrap()), "{words:?}: {said}");
+        assert!(!home.exists(), "{words:?} made the folder");
+    }
+}
+
 #[test]
 fn an_unknown_key_in_the_configuration_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -69,6 +69,14 @@ impl Failure {
         Self::Other(error.to_string())
     }
 
+    /// There was never a node in the folder.
+    pub(super) fn no_node(home: &Path) -> Self {
+        Self::NotFound(format!(
+            "there is no node in {0}: make one with cairn --home {0} init --user NAME",
+            home.display()
+        ))
+    }
+
     pub(super) fn usage(error: impl ToString) -> Self {
         Self::Usage(error.to_string())
     }

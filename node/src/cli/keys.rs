@@ -79,7 +79,7 @@ pub(super) fn owner(home: &Path, words: OwnerWords, passphrase: &PassphraseSourc
 pub(super) fn key(home: &Path, words: KeyWords, passphrase: &PassphraseSource) -> Result<(), Failure> {
     let states = Home::key_states(home)?;
     if states.is_empty() {
-        return Err(no_node(home));
+        return Err(Failure::no_node(home));
     }
     let all_locked = states.iter().all(|(_, locked)| *locked);
     let some_locked = states.iter().any(|(_, locked)| *locked);
@@ -129,11 +129,7 @@ pub(super) fn key(home: &Path, words: KeyWords, passphrase: &PassphraseSource) -
 
 fn open(home: &Path, passphrase: &PassphraseSource) -> Result<Home, Failure> {
     if Home::key_states(home)?.is_empty() {
-        return Err(no_node(home));
+        return Err(Failure::no_node(home));
     }
     Ok(Home::open_with(home, passphrase.existing(home)?)?)
-}
-
-fn no_node(home: &Path) -> Failure {
-    Failure::NotFound(format!("there is no node in {}", home.display()))
 }

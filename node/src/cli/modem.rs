@@ -102,6 +102,10 @@ pub(super) fn run(home: &Path, words: ModemWords, passphrase: &PassphraseSource)
             count,
             json,
         } => {
+            // Opening a folder makes it.
+            if !home.join("space.cbor").exists() {
+                return Err(Failure::no_node(home));
+            }
             let lora = with_region(home, settings(port, radio, None))?;
             let folder = Home::open_with(home, passphrase.existing(home)?)?;
             runtime.block_on(test(folder, lora, count, json))

@@ -9,10 +9,7 @@ use crate::daemon::SignInFile;
 /// Sets or removes the passphrase of the node in `home`, running or not.
 pub(super) fn passwd(home: &Path, remove: bool) -> Result<(), Failure> {
     if !home.join("space.cbor").exists() {
-        return Err(Failure::of(format!(
-            "there is no node in {0}: make one with cairn --home {0} init --user NAME",
-            home.display()
-        )));
+        return Err(Failure::no_node(home));
     }
     let file = SignInFile::of(home);
     if remove {
