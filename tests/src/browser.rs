@@ -1,12 +1,13 @@
 //! A real browser without a screen: Chromium, driven through chromedriver by the WebDriver protocol.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use ureq::Agent;
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
 use crate::{eventually, skipped};
 
@@ -20,6 +21,7 @@ pub struct Browser {
     driver: Child,
     agent: Agent,
     session: String,
+    downloads: tempfile::TempDir,
 }
 
 impl Browser {
@@ -49,6 +51,7 @@ impl Browser {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(DEADLINE));
+        let downloads = tempfile::tempdir().expect("a folder can be made");
         let mut browser = Self {
             driver,
             agent: config.build().into(),
@@ -56,8 +59,10 @@ impl Browser {
                 "http://127.0.0.1:{}/session",
                 port.expect("chromedriver says its port")
             ),
+            downloads,
         };
-        let options = json!({ "args": [
+        let preferences = json!({ "download.default_directory": browser.downloads.path() });
+        let options = json!({ "prefs": preferences, "args": [
             "--headless=new", "--window-size=1280,900", "--disable-gpu", "--disable-dev-shm-usage",
             // As root, Chromium refuses to start with it. The page is our own.
             "--no-sandbox",
@@ -136,9 +141,59 @@ impl Browser {
         );
     }
 
+    /// Chooses files in the field that a selector names.
+    pub fn choose_files(&self, selector: &str, files: &[&Path]) {
+        let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
+        let field = found[ELEMENT].as_str().expect("an element");
+        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        self.post(
+            &format!("/element/{field}/value"),
+            &json!({ "text": files.join("\n") }),
+        );
+    }
+
+    /// Where a file of this name comes to lie when the page has it saved.
+    pub fn download(&self, name: &str) -> PathBuf {
+        self.downloads.path().join(name)
+    }
+
+    /// What the page is called.
+    pub fn title(&self) -> String {
+        let title = self.get("/title");
+        title.as_str().expect("a title").to_owned()
+    }
+
+    /// Makes the page as large as this: also as a phone's, which no window can be.
+    pub fn resize(&self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.post(
+            "/goog/cdp/execute",
+            &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": metrics }),
+        );
+    }
+
+    /// Tells the page that its reader likes dark colours, or light ones.
+    pub fn prefer_dark(&self, dark: bool) {
+        let scheme = if dark { "dark" } else { "light" };
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.post(
+            "/goog/cdp/execute",
+            &json!({ "cmd": "Emulation.setEmulatedMedia", "params": media }),
+        );
+    }
+
     /// Cuts the page off from every network, or gives it back.
     pub fn set_offline(&self, offline: bool) {
         let conditions = json!({ "offline": offline, "latency": 0, "throughput": -1 });
+        self.post(
+            "/chromium/network_conditions",
+            &json!({ "network_conditions": conditions }),
+        );
+    }
+
+    /// Lets no more than this pass to servers, in bytes a second; -1 for no limit.
+    pub fn limit_uploads(&self, throughput: i64) {
+        let conditions = json!({ "latency": 0, "download_throughput": -1, "upload_throughput": throughput });
         self.post(
             "/chromium/network_conditions",
             &json!({ "network_conditions": conditions }),
@@ -159,14 +214,23 @@ impl Browser {
             .collect()
     }
 
+    fn get(&self, path: &str) -> Value {
+        let url = format!("{}{path}", self.session);
+        Self::read(path, self.agent.get(&url).call().expect("chromedriver answers"))
+    }
+
     fn post(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.session);
-        let mut answer = self
+        let answer = self
             .agent
             .post(&url)
             .header("Content-Type", "application/json")
             .send(body.to_string())
             .expect("chromedriver answers");
+        Self::read(path, answer)
+    }
+
+    fn read(path: &str, mut answer: Response<Body>) -> Value {
         let text = answer
             .body_mut()
             .read_to_string()

@@ -711,7 +711,8 @@ fn the_passphrase_is_set_changed_and_removed() {
         passwd(&node, &format!("{PASSPHRASE}\n"), &[]),
         (
             0,
-            "The passphrase is set: the node asks for it when an app wants to connect.\n".into()
+            "The passphrase is set: the node asks for it at its page, and when an app wants to connect.\n"
+                .into()
         )
     );
     let file = node.home.join("passphrase");

@@ -1,72 +1,8 @@
 //! Two nodes change one document while they are apart.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::Duration;
-
-use cairn_tests::{Daemon, Proxy, cairn, eventually};
+use cairn_tests::{Pair, cairn};
 use serde_json::Value;
-
-const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Two nodes of one owner whose only way to one another is the proxy.
-struct Pair {
-    a: Daemon,
-    b: Daemon,
-    proxy: Proxy,
-    _folder: tempfile::TempDir,
-}
-
-impl Pair {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let a = Daemon::start(&folder.path().join("a"), &[]);
-        let proxy = Proxy::to(a.socket());
-        let code = cairn(
-            &a.home,
-            &["invite", "--address", &format!("tcp://{}", proxy.address)],
-        );
-        let home = folder.path().join("b");
-        cairn(&home, &["join", code.trim()]);
-        let b = Daemon::start(&home, &[]);
-        let pair = Self {
-            a,
-            b,
-            proxy,
-            _folder: folder,
-        };
-        pair.in_step();
-        pair
-    }
-
-    fn in_step(&self) {
-        eventually(DEADLINE, || {
-            let (a, b) = (self.a.status(), self.b.status());
-            let linked = a["peers"][0]["in_step"] == true && b["peers"][0]["in_step"] == true;
-            (a["clock_digest"] == b["clock_digest"] && linked)
-                .then_some(())
-                .ok_or_else(|| format!("{a}\n{b}"))
-        });
-    }
-
-    fn apart(&self) {
-        self.proxy.cut(false);
-        eventually(DEADLINE, || {
-            let linked = |daemon: &Daemon| daemon.status()["peers"][0]["link"] != Value::Null;
-            (!linked(&self.a) && !linked(&self.b))
-                .then_some(())
-                .ok_or_else(|| "still linked".into())
-        });
-    }
-
-    fn together(&self) {
-        self.proxy.cut(true);
-        self.in_step();
-    }
-
-    fn conflicts(daemon: &Daemon) -> Value {
-        serde_json::from_str(&cairn(&daemon.home, &["conflicts", "--json"])).unwrap()
-    }
-}
 
 #[test]
 fn both_show_the_same_winner_and_sibling_and_resolve_together() {

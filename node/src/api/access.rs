@@ -4,18 +4,20 @@ use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 
+use super::door::Door;
+use super::page::Use;
 use super::refusal::Refusal;
 use super::url::{Item, Target, query_value};
-use super::usage::Usage;
-use crate::daemon::Node;
 use crate::model::Category;
 use crate::service::{ReadError, tokens};
 use crate::store::Store;
 
 /// Refuses what the request's token does not allow.
 ///
-/// Decided by the address alone, never by what lies there: a refusal tells nothing about the storage.
-pub(super) fn check(node: &Node, usage: &Usage, request: &Parts, target: &Target) -> Result<(), Refusal> {
+/// Decided by the address alone, never by what lies there: a refusal tells nothing about the storage. Who is signed in at the
+/// node's page may everything; a ticket of that page reads the one document that it was made for.
+pub(super) fn check(door: &Door, request: &Parts, target: &Target) -> Result<(), Refusal> {
+    let node = &door.node;
     let reads = request.method == Method::GET || request.method == Method::HEAD;
     if reads && target.category == Category::Public && matches!(target.item, Item::Document(_)) {
         return Ok(());
@@ -25,10 +27,22 @@ pub(super) fn check(node: &Node, usage: &Usage, request: &Parts, target: &Target
             .then(|| query_value(request.uri.query(), "access_token"))
             .flatten()
     };
-    let text = bearer(&request.headers)
+    let in_header = bearer(&request.headers);
+    if let Some(text) = in_header
+        && door.page.is_open(text, Use::Person, &door.sign_in)?
+    {
+        return Ok(());
+    }
+    let text = in_header
         .map(str::to_owned)
         .or_else(in_query)
         .ok_or(Refusal::NoToken)?;
+    if in_header.is_none()
+        && let Item::Document(path) = &target.item
+        && door.page.is_ticket(&text, path)
+    {
+        return Ok(());
+    }
     let read = node.store().read().map_err(ReadError::from)?;
     let id = tokens::id(&text);
     let token = tokens::load(&read, &id)
@@ -38,7 +52,7 @@ pub(super) fn check(node: &Node, usage: &Usage, request: &Parts, target: &Target
     if token.has_expired(now) {
         return Err(Refusal::ExpiredToken);
     }
-    usage.note(node, id, &token, now);
+    door.usage.note(node, id, &token, now);
     match token.allows(target.module.as_deref(), !reads) {
         true => Ok(()),
         false => Err(Refusal::Scope),
@@ -46,7 +60,7 @@ pub(super) fn check(node: &Node, usage: &Usage, request: &Parts, target: &Target
 }
 
 /// The token in the header, if it holds one.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(AUTHORIZATION)?
         .to_str()

@@ -25,17 +25,18 @@ const LOOKUPS_MAX: usize = 4;
 /// The last second that HTTP has a date for.
 const DATE_MAX_S: u64 = 253_402_300_799;
 
-/// Answers with the document, or a part of it.
+/// Answers with the document, or a part of it: the version that won, unless another is asked for.
 pub(super) async fn get(
     node: &Node,
     path: &DocumentPath,
+    version: Option<&str>,
     asked: &HeaderMap,
     is_head: bool,
 ) -> Result<Response<ReplyBody>, Refusal> {
     let conditions = Conditions::read(asked)?;
     let mut seen = None;
     for _ in 0..LOOKUPS_MAX {
-        let Lookup::Found(found) = node.documents().document(path)? else {
+        let Lookup::Found(found) = look_up(node, path, version)? else {
             return Err(Refusal::NoDocument);
         };
         if conditions
@@ -108,6 +109,19 @@ pub(super) async fn get(
         return Ok(answer);
     }
     Err(Refusal::Restless)
+}
+
+fn look_up(node: &Node, path: &DocumentPath, version: Option<&str>) -> Result<Lookup, Refusal> {
+    let documents = node.documents();
+    let winner = documents.document(path)?;
+    let (Some(version), Lookup::Found(found)) = (version, &winner) else {
+        return Ok(winner);
+    };
+    let mut heads = found.heads.iter();
+    match heads.find(|head| head.dot.to_string() == version) {
+        Some(head) => Ok(documents.sibling(path, head.dot)?),
+        None => Err(Refusal::NoVersion),
+    }
 }
 
 fn inline(bytes: &[u8], start: u64, end: u64) -> Result<Bytes, Refusal> {

@@ -12,15 +12,19 @@ use tokio::sync::Semaphore;
 use super::body::ReplyBody;
 use super::cors::Cors;
 use super::oauth::{self, OAuth};
+use super::page::{self, Page};
 use super::refusal::Refusal;
 use super::serve::HttpConfig;
-use super::url::{Item, Target, decode};
+use super::sign_in::SignIn;
+use super::url::{Item, Target, decode, query_value};
 use super::usage::Usage;
 use super::{access, delete, document, folder, put, upload, webfinger};
 use crate::daemon::Node;
 
 /// Large folders that are listed at one time.
 const LISTINGS_MAX: usize = 2;
+/// In the query of a GET or HEAD: which of a document's concurrent versions, as `Cairn-Version` and `cairn conflicts` name them.
+const VERSION: &str = "version";
 const WELCOME: &str = "This is a Cairn node: remoteStorage for programs on this network and on the web.\n\
     It answers below /storage/<user>/, and to WebFinger at /.well-known/webfinger.\n";
 
@@ -30,10 +34,14 @@ pub(super) struct Door {
     pub(super) config: HttpConfig,
     /// One permit for each large upload at one time.
     pub(super) uploads: Arc<Semaphore>,
+    /// Who is the owner.
+    pub(super) sign_in: SignIn,
     /// How apps are let in.
     pub(super) oauth: OAuth,
+    /// What the owner sees and does in a browser.
+    pub(super) page: Page,
     /// When tokens were used.
-    usage: Usage,
+    pub(super) usage: Usage,
     listings: Arc<Semaphore>,
 }
 
@@ -42,7 +50,9 @@ impl Door {
         Self {
             uploads: Arc::new(Semaphore::new(config.uploads_max)),
             listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
+            sign_in: SignIn::new(config.passphrase.clone()),
             oauth: OAuth::new(),
+            page: Page::new(),
             usage: Usage::new(),
             node,
             config,
@@ -69,8 +79,12 @@ impl Door {
         if path.starts_with(oauth::BELOW) {
             oauth::harden(headers);
         }
-        // The pages of the dialogue are for the owner's eyes, not for other pages'.
-        if !path.starts_with(oauth::BELOW) || path == oauth::TOKEN_ENDPOINT {
+        if path.starts_with(page::BELOW) {
+            page::harden(headers);
+        }
+        // The node's own pages are for the owner's eyes, not for other pages'.
+        let is_own_page = path.starts_with(oauth::BELOW) || path.starts_with(page::BELOW);
+        if !is_own_page || path == oauth::TOKEN_ENDPOINT {
             cors.apply(headers);
         }
         answer
@@ -87,6 +101,9 @@ impl Door {
             return Err(Refusal::BadRequest("Say in one Host header which host you mean"));
         }
         let path = request.uri.path();
+        if path.starts_with(page::BELOW) {
+            return page::answer(self, request, body, peer).await;
+        }
         if request.method == Method::OPTIONS {
             return Ok(Cors::preflight(path == oauth::TOKEN_ENDPOINT));
         }
@@ -102,6 +119,7 @@ impl Door {
         }
         let reads = request.method == Method::GET || request.method == Method::HEAD;
         match path {
+            "/" | "/node" if reads && self.config.desk.is_some() => Ok(page::lead_there()),
             "/" if reads => Ok(welcome()),
             "/.well-known/webfinger" if reads => webfinger::get(
                 self.node.user(),
@@ -123,11 +141,14 @@ impl Door {
         if ![Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(method) {
             return Err(Refusal::Method);
         }
-        access::check(&self.node, &self.usage, request, target)?;
+        access::check(self, request, target)?;
         let is_head = *method == Method::HEAD;
         let reads = *method == Method::GET || is_head;
         match &target.item {
-            Item::Document(path) if reads => document::get(&self.node, path, &request.headers, is_head).await,
+            Item::Document(path) if reads => {
+                let version = query_value(request.uri.query(), VERSION);
+                document::get(&self.node, path, version.as_deref(), &request.headers, is_head).await
+            }
             Item::Root | Item::Folder(_) if reads => {
                 folder::get(
                     &self.node,

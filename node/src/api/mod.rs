@@ -2,7 +2,7 @@
 //!
 //! [`serve`] takes connections; each request goes through `door`, which finds what its address means (`url`), whether
 //! its token allows that (`access`), and who answers: `document` and `folder` read, `put` and `delete` change; apps get
-//! tokens by the pages of `oauth`. What
+//! tokens by the pages of `oauth`, and the owner has a `page` of their own, both for the passphrase that `sign_in` checks. What
 //! is refused is refused in one sentence that says what to do next (`refusal`). Connections are plain or under TLS (`tls`). Every answer comes from this node and
 //! never waits for a peer: programs give up after 30 seconds.
 //!
@@ -29,11 +29,13 @@ mod folder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod oauth;
+mod page;
 mod patience;
 mod put;
 mod range;
 mod refusal;
 mod serve;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -5,7 +5,9 @@ use hyper::{Response, StatusCode};
 
 use super::body::ReplyBody;
 use super::conditions::BadTags;
+use super::sign_in::Denied;
 use super::url::UrlError;
+use crate::control::{ErrorKind, Failure};
 use crate::daemon::NodeError;
 use crate::mesh::CommandError;
 use crate::model::ETag;
@@ -35,6 +37,8 @@ pub(super) enum Refusal {
     UnknownUser,
     #[error("There is no such document.")]
     NoDocument,
+    #[error("This version of the document is not there any more: it was replaced, or the conflict resolved.")]
+    NoVersion,
     #[error("There is nothing at this address: storage lies below /storage/<user>/.")]
     NoPage,
     #[error("Only GET, HEAD, PUT, DELETE and OPTIONS are understood here.")]
@@ -67,6 +71,18 @@ pub(super) enum Refusal {
     Read(#[from] ReadError),
     #[error("{0}.")]
     Upload(#[from] UploadError),
+    #[error("{}.", .0.message.trim_end_matches('.'))]
+    Desk(Failure),
+    #[error("The sign-in has ended: sign in again.")]
+    SignedOut,
+    #[error("{0}")]
+    Denied(Denied),
+    #[error(
+        "This node has no passphrase yet: set one on the machine where it runs, with the command cairn passwd."
+    )]
+    NoPassphrase,
+    #[error("This comes from another page than the node's own: open the node's page itself.")]
+    Foreign,
     #[error("Something in the node broke: see its log.")]
     Broken,
 }
@@ -94,9 +110,23 @@ impl Refusal {
         match self {
             Self::Url(error) if error.is_too_long() => StatusCode::URI_TOO_LONG,
             Self::Url(_) | Self::Tags(_) | Self::BadRequest(_) | Self::Interrupted => StatusCode::BAD_REQUEST,
-            Self::NoToken | Self::UnknownToken | Self::ExpiredToken => StatusCode::UNAUTHORIZED,
-            Self::Scope => StatusCode::FORBIDDEN,
-            Self::UnknownUser | Self::NoDocument | Self::NoPage => StatusCode::NOT_FOUND,
+            Self::NoToken | Self::UnknownToken | Self::ExpiredToken | Self::SignedOut => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::Scope | Self::NoPassphrase | Self::Foreign | Self::Denied(Denied::Wrong) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::Denied(Denied::TooMany(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Denied(Denied::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Desk(failure) => match failure.kind {
+                ErrorKind::Usage => StatusCode::BAD_REQUEST,
+                ErrorKind::NotFound => StatusCode::NOT_FOUND,
+                ErrorKind::Denied => StatusCode::FORBIDDEN,
+                ErrorKind::Conflict => StatusCode::CONFLICT,
+                ErrorKind::Full => StatusCode::INSUFFICIENT_STORAGE,
+                ErrorKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+            Self::UnknownUser | Self::NoDocument | Self::NoVersion | Self::NoPage => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Clash(_) => StatusCode::CONFLICT,
             Self::Changed(_) => StatusCode::PRECONDITION_FAILED,
@@ -152,7 +182,7 @@ impl Refusal {
                     HeaderValue::from_static(r#"Bearer realm="cairn""#),
                 );
             }
-            Self::UnknownToken | Self::ExpiredToken => {
+            Self::UnknownToken | Self::ExpiredToken | Self::SignedOut => {
                 let challenge = HeaderValue::from_static(r#"Bearer realm="cairn", error="invalid_token""#);
                 headers.insert(WWW_AUTHENTICATE, challenge);
             }
@@ -172,6 +202,9 @@ impl Refusal {
             Self::Changed(etag)
             | Self::Node(NodeError::Refused(CommandError::PreconditionFailed { current: Some(etag) })) => {
                 headers.insert(ETAG, etag_value(*etag));
+            }
+            Self::Denied(Denied::TooMany(seconds)) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             _ => {}
         }

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::door::Door;
 use super::patience::Patience;
 use super::tls::Tls;
+use crate::control::Desk;
 use crate::daemon::{Node, SignInFile};
 use crate::model::DOCUMENT_LEN_MAX;
 
@@ -40,8 +41,10 @@ pub struct HttpConfig {
     pub public_url: Option<String>,
     /// What makes connections secret; `None`: they are plain.
     pub tls: Option<Arc<Tls>>,
-    /// Where the passphrase is with which the owner lets apps in; `None`: nobody can.
+    /// Where the passphrase is with which the owner signs in, to let apps in and to use the node's page; `None`: nobody can.
     pub passphrase: Option<SignInFile>,
+    /// Who answers what the node's page asks; `None`: there is no page.
+    pub desk: Option<Desk>,
     /// Connections at one time. More wait until others end.
     pub connections_max: usize,
     /// Uploads at one time that do not fit in the tables: each takes a thread and up to 3 MiB.
@@ -65,6 +68,7 @@ impl Default for HttpConfig {
             public_url: None,
             tls: None,
             passphrase: None,
+            desk: None,
             connections_max: 1024,
             uploads_max: 8,
         }

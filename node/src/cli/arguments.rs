@@ -183,9 +183,9 @@ pub enum Words {
         #[arg(long)]
         name: Option<String>,
     },
-    /// Set the passphrase with which you let apps connect: typed twice, or one line of standard input
+    /// Set the passphrase with which you sign in at the node's page and let apps connect: typed twice, or one line of standard input
     Passwd {
-        /// Forget it: no app can connect any more; those that are stay
+        /// Forget it: nobody can sign in any more, and no app connect; apps that are in stay
         #[arg(long)]
         remove: bool,
     },

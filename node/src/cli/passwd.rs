@@ -15,7 +15,7 @@ pub(super) fn passwd(home: &Path, remove: bool) -> Result<(), Failure> {
     if remove {
         let message = match file.remove().map_err(Failure::of)? {
             true => {
-                "The passphrase is forgotten: no app can connect any more. Those that are stay: cairn token ls."
+                "The passphrase is forgotten: nobody can sign in any more, and no app connect. Apps that are in stay: cairn token ls."
             }
             false => "There was no passphrase.",
         };
@@ -23,6 +23,6 @@ pub(super) fn passwd(home: &Path, remove: bool) -> Result<(), Failure> {
         return Ok(());
     }
     file.set(&sign_in_passphrase()?).map_err(Failure::of)?;
-    eprintln!("The passphrase is set: the node asks for it when an app wants to connect.");
+    eprintln!("The passphrase is set: the node asks for it at its page, and when an app wants to connect.");
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! One Unix connection carries one [`Request`] and its [`Answer`], as JSON in frames of a bounded length; the bodies
 //! of documents and archives follow as frames of bytes, ended by an empty one, so that nothing large stands in
 //! memory on either side. Whoever may open the socket (its owner, by file mode) may do everything.
+//!
+//! [`Desk`] answers; the node's web page asks it as well.
 
 mod archive;
 mod client;
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use client::{Client, ClientError};
 pub use frame::{BODY_FRAME_MAX, FRAME_MAX, FrameError};
 pub use request::{Answer, ErrorKind, Failure, Request};
-pub use server::{Extras, serve};
+pub use server::{Desk, Extras, serve};
 
 /// Longest path of a Unix socket, in bytes, with room for the closing NUL.
 const SOCKET_PATH_MAX: usize = 100;

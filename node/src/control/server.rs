@@ -43,16 +43,13 @@ pub trait Extras: Send + Sync {
 }
 
 /// Answers on the socket until the task is dropped.
-pub async fn serve(node: Node, listener: UnixListener, extras: Arc<dyn Extras>) {
+pub async fn serve(desk: Desk, listener: UnixListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let session = Session {
-                    node: node.clone(),
-                    extras: extras.clone(),
-                };
+                let desk = desk.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = session.run(stream).await {
+                    if let Err(error) = desk.run(stream).await {
                         tracing::debug!(%error, "a command went away");
                     }
                 });
@@ -65,9 +62,17 @@ pub async fn serve(node: Node, listener: UnixListener, extras: Arc<dyn Extras>) 
     }
 }
 
-struct Session {
+/// Answers requests: of the command line, over the socket, and of the node's web page.
+#[derive(Clone)]
+pub struct Desk {
     node: Node,
     extras: Arc<dyn Extras>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
 }
 
 type Outcome = Result<Value, Failure>;
@@ -118,7 +123,12 @@ fn folder(path: &str) -> Result<FolderPath, Failure> {
     FolderPath::parse(&path).map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))
 }
 
-impl Session {
+impl Desk {
+    /// Answers for `node`; `extras` knows what only the process does.
+    pub fn new(node: Node, extras: Arc<dyn Extras>) -> Self {
+        Self { node, extras }
+    }
+
     async fn run(self, stream: UnixStream) -> Result<(), FrameError> {
         let (from, to) = stream.into_split();
         let (mut from, mut to) = (BufReader::new(from), BufWriter::new(to));
@@ -141,7 +151,8 @@ impl Session {
         answer(&mut to, outcome).await
     }
 
-    async fn answer(&self, request: Request) -> Outcome {
+    /// Answers a request that has no body, and whose answer has none.
+    pub async fn answer(&self, request: Request) -> Outcome {
         match request {
             Request::Status => self.status().await,
             Request::List { folder, recursive } => self.list(&folder, recursive).await,
@@ -212,10 +223,11 @@ impl Session {
         if let Some(object) = value.as_object_mut() {
             object.remove("links");
         }
-        let signals = value["radio"]["heard"].take();
-        if let Some(radio) = value["radio"].as_object_mut() {
-            radio.remove("heard");
-        }
+        // Where there is no radio the value stays null.
+        let heard = value["radio"]
+            .as_object_mut()
+            .and_then(|radio| radio.remove("heard"));
+        let signals = heard.unwrap_or_default();
         let port = value["radio"]["port"].clone();
         value["node"] = json!(status.node.to_string());
         value["owner"] = json!(status.owner.to_string());

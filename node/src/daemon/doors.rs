@@ -114,17 +114,15 @@ async fn run(
         external: settings.external.clone(),
         radio_key: running.home.radio_key()?,
     });
-    let control = tokio::spawn(control::serve(
-        running.node.clone(),
-        listener,
-        surroundings.clone(),
-    ));
+    let desk = control::Desk::new(running.node.clone(), surroundings.clone());
+    let control = tokio::spawn(control::serve(desk.clone(), listener));
     let (stop, mut stopped) = watch::channel(false);
     let config = api::HttpConfig {
         document_len_max: settings.document_len_max,
         public_url: settings.public_url.clone(),
         tls: tls.clone(),
         passphrase: Some(SignInFile::of(running.home.path())),
+        desk: Some(desk),
         ..api::HttpConfig::default()
     };
     let door = tokio::spawn(api::serve(running.node.clone(), http, config, async move {
@@ -179,9 +177,10 @@ fn greet(running: &Running, surroundings: &Surroundings) {
         running.node.user(),
         surroundings.storage_root()
     );
+    eprintln!("Its page is at {}", surroundings.page());
     eprintln!("Its folder is {home}");
     if !SignInFile::of(running.home.path()).exists() {
-        eprintln!("Let apps connect:       cairn --home {home} passwd");
+        eprintln!("Sign in, let apps in:   cairn --home {home} passwd");
     }
     eprintln!("A token for a program:  cairn --home {home} token new --scope MODULE:rw");
     eprintln!("Join another device:    cairn --home {home} invite");
@@ -220,7 +219,17 @@ struct Surroundings {
 }
 
 impl Surroundings {
+    /// The address of the node's web page on this machine.
+    fn page(&self) -> String {
+        format!("{}/node/", self.base())
+    }
+
     fn storage_root(&self) -> String {
+        format!("{}/storage/{}", self.base(), self.running_node.user())
+    }
+
+    /// Where the HTTP door is.
+    fn base(&self) -> String {
         // A door on every address is reached on this machine by the loopback one.
         let mut http = self.http;
         if http.ip().is_unspecified() {
@@ -229,7 +238,7 @@ impl Surroundings {
                 SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
             });
         }
-        format!("{}://{http}/storage/{}", self.scheme, self.running_node.user())
+        format!("{}://{http}", self.scheme)
     }
 
     /// The key that signs grants and revocations: the owner's where it is, else this device's.

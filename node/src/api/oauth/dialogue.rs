@@ -1,7 +1,7 @@
 //! From an app's request over sign-in and consent back to the app.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName};
@@ -17,11 +17,9 @@ use super::sessions::{Cookie, Purpose};
 use crate::api::body::ReplyBody;
 use crate::api::door::Door;
 use crate::api::refusal::Refusal;
-use crate::seal::{Passphrase, PassphraseHash};
+use crate::seal::PassphraseHash;
 use crate::service::tokens::{Scope, Token};
 
-/// How long a sign-in waits for others' to be checked.
-const HASHING_WAIT_MAX: Duration = Duration::from_secs(10);
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const DAY_S: u64 = 24 * 3600;
 
@@ -33,7 +31,7 @@ pub(super) async fn authorize(door: &Door, request: &Parts) -> Answer {
         Ok(asked) => asked,
         Err(bad) => return Ok(refuse(bad, StatusCode::FOUND)),
     };
-    let Some(hash) = passphrase_hash(door).await? else {
+    let Some(hash) = door.sign_in.hash()? else {
         return Ok(no_passphrase());
     };
     match signed_in(door, &request.headers, &hash) {
@@ -49,35 +47,13 @@ pub(super) async fn sign_in(door: &Door, request: &Parts, body: &mut Incoming, p
         Ok((asked, _)) => asked,
         Err(answer) => return Ok(*answer),
     };
-    let Some(hash) = passphrase_hash(door).await? else {
+    let Some(hash) = door.sign_in.hash()? else {
         return Ok(no_passphrase());
     };
-    let Ok(passphrase) = Passphrase::from_line(form.take("passphrase")) else {
-        return ask_passphrase(door, &asked, Notice::Wrong);
-    };
-    if let Err(wait) = door.oauth.limiter().attempt(peer, Instant::now()) {
-        tracing::warn!(%peer, "too many tries to sign in");
-        return ask_passphrase(door, &asked, Notice::TooMany(wait.as_secs() + 1));
-    }
-    let permit = door.oauth.hashing.clone().acquire_owned();
-    let Ok(Ok(permit)) = tokio::time::timeout(HASHING_WAIT_MAX, permit).await else {
-        return ask_passphrase(door, &asked, Notice::Busy);
-    };
     let stamp = hash.stamp();
-    let checking = tokio::task::spawn_blocking(move || {
-        // Held until the work is done, whether or not the browser waits for it.
-        let _permit = permit;
-        hash.check(&passphrase)
-    });
-    match checking.await.map_err(|_| Refusal::Broken)? {
-        Ok(true) => {}
-        Ok(false) => {
-            tracing::warn!(%peer, "a wrong passphrase");
-            return ask_passphrase(door, &asked, Notice::Wrong);
-        }
-        Err(error) => return Err(broken(&error)),
+    if let Err(denied) = door.sign_in.check(hash, form.take("passphrase"), peer).await? {
+        return ask_passphrase(door, &asked, Notice::Denied(denied));
     }
-    door.oauth.limiter().succeeded(peer);
     // A new cookie: whoever knew the one before is not signed in.
     let cookie = Cookie::fresh().map_err(|error| broken(&error))?;
     door.oauth.sessions().open(&cookie, stamp, Instant::now());
@@ -93,7 +69,7 @@ pub(super) async fn decide(door: &Door, request: &Parts, body: &mut Incoming) ->
         Ok(read) => read,
         Err(answer) => return Ok(*answer),
     };
-    let Some(hash) = passphrase_hash(door).await? else {
+    let Some(hash) = door.sign_in.hash()? else {
         return Ok(no_passphrase());
     };
     if signed_in(door, &request.headers, &hash).is_none() {
@@ -172,17 +148,6 @@ pub(super) async fn issue(
 pub(super) fn broken(error: &dyn std::fmt::Display) -> Refusal {
     tracing::error!(%error, "an app could not be let in");
     Refusal::Broken
-}
-
-/// What the passphrase is checked with; `None` if none is set.
-async fn passphrase_hash(door: &Door) -> Result<Option<PassphraseHash>, Refusal> {
-    let Some(file) = door.config.passphrase.clone() else {
-        return Ok(None);
-    };
-    tokio::task::spawn_blocking(move || file.hash())
-        .await
-        .map_err(|_| Refusal::Broken)?
-        .map_err(|error| broken(&error))
 }
 
 /// The cookie, if its holder has signed in.

@@ -12,21 +12,20 @@
 //! **What the pages are guarded by.** They run no script and load nothing but their style; no other page may frame them. Each
 //! form carries a token that is bound to the browser's cookie and to the request. The cookie is for `/oauth` alone, so that
 //! requests for documents never carry it, and documents are served in a sandbox with an origin of its own. A sign-in is good for one decision.
-//! Tries are counted (`limiter`), and one passphrase is hashed at a time.
+//! Tries are counted, and one passphrase is hashed at a time (`sign_in`).
 
 mod codes;
 mod dialogue;
 mod exchange;
 mod form;
 pub(super) mod fuzzing;
-mod limiter;
 mod page;
 mod redirect;
 mod request;
 mod sessions;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Incoming;
 use hyper::header::{
@@ -35,11 +34,9 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
-use tokio::sync::Semaphore;
 
 use self::codes::Codes;
 use self::form::Form;
-use self::limiter::Limiter;
 use self::sessions::Sessions;
 use super::body::ReplyBody;
 use super::door::Door;
@@ -61,9 +58,6 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 pub(super) struct OAuth {
     sessions: Mutex<Sessions>,
     codes: Mutex<Codes>,
-    limiter: Mutex<Limiter>,
-    /// One permit: hashing takes 19 MiB and a core.
-    hashing: Arc<Semaphore>,
 }
 
 impl OAuth {
@@ -71,8 +65,6 @@ impl OAuth {
         Self {
             sessions: Mutex::new(Sessions::new()),
             codes: Mutex::new(Codes::new()),
-            limiter: Mutex::new(Limiter::new()),
-            hashing: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -82,10 +74,6 @@ impl OAuth {
 
     fn codes(&self) -> MutexGuard<'_, Codes> {
         self.codes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn limiter(&self) -> MutexGuard<'_, Limiter> {
-        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

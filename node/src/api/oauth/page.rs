@@ -8,6 +8,7 @@ use hyper::{Response, StatusCode};
 use super::request::Asked;
 use super::sessions::{COOKIE_NAME, Cookie, Purpose, SESSION};
 use crate::api::body::ReplyBody;
+use crate::api::sign_in::Denied;
 use crate::service::tokens::Scope;
 
 pub(super) const STYLE: &str = include_str!("style.css");
@@ -22,35 +23,27 @@ pub(super) const DAYS_DEFAULT: u64 = 90;
 pub(super) enum Notice {
     /// There was none.
     None,
-    /// The passphrase was another.
-    Wrong,
-    /// There were too many; seconds until the next.
-    TooMany(u64),
+    /// It failed.
+    Denied(Denied),
     /// The session has ended.
     SignedOut,
-    /// Others sign in at this moment.
-    Busy,
 }
 
 impl Notice {
     const fn status(self) -> StatusCode {
         match self {
             Self::None => StatusCode::OK,
-            Self::Wrong | Self::SignedOut => StatusCode::FORBIDDEN,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Denied(Denied::Wrong) | Self::SignedOut => StatusCode::FORBIDDEN,
+            Self::Denied(Denied::TooMany(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Denied(Denied::Busy) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn sentence(self) -> String {
         match self {
             Self::None => String::new(),
-            Self::Wrong => "This is not the passphrase. Try again.".into(),
-            Self::TooMany(seconds) => {
-                format!("There were too many tries. Try again in {seconds} seconds.")
-            }
+            Self::Denied(denied) => denied.to_string(),
             Self::SignedOut => "The sign-in has ended. Sign in again.".into(),
-            Self::Busy => "Others are signing in at this moment. Try again.".into(),
         }
     }
 }
@@ -132,7 +125,7 @@ pub(super) fn sign_in(user: &str, asked: &Asked, cookie: &Cookie, notice: Notice
         escape(user),
     );
     let mut answer = page(notice.status(), "Sign in to your storage", &body);
-    if let Notice::TooMany(seconds) = notice {
+    if let Notice::Denied(Denied::TooMany(seconds)) = notice {
         answer
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from(seconds));

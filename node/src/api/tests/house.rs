@@ -1,15 +1,21 @@
 //! A node with its door open.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use super::client::{Answer, request};
 use crate::api::{HttpConfig, serve};
-use crate::daemon::TestNode;
-use crate::model::{FolderPath, WallTime};
+use crate::control::{Desk, ErrorKind, Extras, Failure};
+use crate::daemon::{SignInFile, TestNode};
+use crate::mesh::Command;
+use crate::model::{FolderPath, NodeId, WallTime};
+use crate::seal::Passphrase;
 use crate::service::tokens::{self, Token};
 use crate::store::{Store, WriteTransaction};
 
@@ -23,6 +29,27 @@ pub(super) struct House {
     pub(super) node: TestNode,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
+}
+
+/// A process of which nothing else is known.
+struct Alone;
+
+impl Extras for Alone {
+    fn surroundings(&self) -> Value {
+        json!({})
+    }
+
+    fn invite(&self, _: Vec<String>, _: u64) -> Result<(Command, String), Failure> {
+        Err(Failure::new(ErrorKind::Failed, "nobody can join here"))
+    }
+
+    fn revoke(&self, _: NodeId) -> Result<Command, Failure> {
+        Err(Failure::new(ErrorKind::Failed, "nobody is here"))
+    }
+
+    fn document_len_max(&self) -> u64 {
+        DOCUMENT_LEN_MAX
+    }
 }
 
 /// Everything that a request could change.
@@ -40,7 +67,24 @@ impl House {
     }
 
     pub(super) async fn with(quota_bytes: Option<u64>, config: HttpConfig) -> Self {
-        let node = TestNode::start(quota_bytes);
+        Self::of(TestNode::start(quota_bytes), config).await
+    }
+
+    /// One with the node's page, which asks for this passphrase.
+    pub(super) async fn with_page(passphrase: &str) -> Self {
+        let node = TestNode::start(None);
+        let file = SignInFile::of(node.files());
+        let passphrase = Passphrase::from_line(Zeroizing::new(passphrase.to_owned())).unwrap();
+        file.set(&passphrase).unwrap();
+        let config = HttpConfig {
+            passphrase: Some(file),
+            desk: Some(Desk::new(node.node.clone(), Arc::new(Alone))),
+            ..HttpConfig::default()
+        };
+        Self::of(node, config).await
+    }
+
+    async fn of(node: TestNode, config: HttpConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -5,6 +5,7 @@ mod client;
 mod discovery;
 mod house;
 mod origins;
+mod page;
 mod reading;
 mod refusing;
 mod rights;

@@ -8,6 +8,7 @@ use crate::model::{
     Change, Content, Context, DocumentPath, Dot, Entry, Hash, HybridTime, Incarnation, KeyPair, Operation,
     Payload, Sequence, WallTime, Writer,
 };
+use crate::service::Lookup;
 use crate::store::{Store, WriteTransaction};
 
 #[tokio::test]
@@ -335,12 +336,25 @@ async fn concurrent_versions_are_told_of() {
     assert_eq!(answer.text(), "eight");
     assert_eq!(answer.header("Cairn-Siblings"), Some("1"));
     assert!(answer.header("Cairn-Version").unwrap().ends_with(":1"));
+    // Each can be read by its name.
+    let path = DocumentPath::parse("/private/notes/a").unwrap();
+    let Lookup::Found(found) = house.node.node.documents().document(&path).unwrap() else {
+        panic!("it is there");
+    };
+    for (head, text) in found.heads.iter().zip(["eight", "seven"]) {
+        let named = format!("/notes/a?version={}", head.dot);
+        let version = house.get(&named, &[]).await.is(200);
+        assert_eq!(version.text(), text);
+        assert_eq!(version.header("Cairn-Version"), Some(&*head.dot.to_string()));
+    }
     let resolving = [ALL, ("If-Match", &*answer.etag())];
     house
         .send("PUT", "/notes/a", &resolving, Some(b"both"))
         .await
         .is(200);
     assert_eq!(house.get("/notes/a", &[]).await.header("Cairn-Siblings"), None);
+    let gone = format!("/notes/a?version={}", found.heads[1].dot);
+    house.get(&gone, &[]).await.refuses(404);
 }
 
 #[tokio::test]
