@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use cairn::model::{Clock, DocumentPath, Dot, Entry, Hash};
+use cairn::model::{Clock, DocumentName, DocumentPath, Dot, Entry, Hash};
 use cairn::space::records::{self, Record};
 use cairn::space::{Document, View};
 use cairn::store::{MemoryStore, ReadTransaction, Store, StoreError, Table, WriteTransaction};
@@ -109,11 +109,11 @@ pub(crate) fn document(store: &MemoryStore, path: &DocumentPath) -> Document {
         .unwrap_or_default()
 }
 
-/// The newest entry for `path` that this node made itself.
-pub(crate) fn last_own_entry(node: &Node, path: &DocumentPath) -> Option<Entry> {
+/// The newest entry for a document that this node made itself.
+pub(crate) fn last_own_entry(node: &Node, name: &DocumentName) -> Option<Entry> {
     let read = node.store.read().ok()?;
     let view = View(&read);
-    let document = view.document(path).ok()?;
+    let document = view.named(name).ok()?;
     let own = document
         .heads()
         .iter()
@@ -219,7 +219,7 @@ fn difference(expected: &Node, found: &Node) -> String {
         (None, None) => return "differs in the order of its rows".into(),
     };
     match Entry::decode_trusted(&value) {
-        Ok(entry) => format!("{where_} {} of {}", entry.dot(), entry.change().path.as_str()),
+        Ok(entry) => format!("{where_} {} of {}", entry.dot(), entry.change().name),
         Err(_) => format!(
             "{where_} in {table:?} the row {:?}: {value:?}",
             String::from_utf8_lossy(&key)
@@ -277,11 +277,11 @@ pub fn lost(world: &World) -> Vec<(usize, Dot, String)> {
         .filter(|written| !world.is_left_out(written.node))
         .map(|written| written.entry.dot())
         .collect();
-    let mut by_path: BTreeMap<(usize, &str), Vec<&Entry>> = BTreeMap::new();
+    let mut by_name: BTreeMap<(usize, &DocumentName), Vec<&Entry>> = BTreeMap::new();
     for Acknowledged { entry, node } in &world.acknowledged {
         let space = world.nodes[*node].space;
-        by_path
-            .entry((space, entry.change().path.as_str()))
+        by_name
+            .entry((space, &entry.change().name))
             .or_default()
             .push(entry);
     }
@@ -291,22 +291,19 @@ pub fn lost(world: &World) -> Vec<(usize, Dot, String)> {
             continue;
         }
         let live = node.live();
-        let mut live_by_path: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+        let mut live_by_name: BTreeMap<&DocumentName, Vec<&Entry>> = BTreeMap::new();
         for entry in live.values() {
-            live_by_path
-                .entry(entry.change().path.as_str())
-                .or_default()
-                .push(entry);
+            live_by_name.entry(&entry.change().name).or_default().push(entry);
         }
-        for ((_, path), entries) in by_path.iter().filter(|((space, _), _)| *space == node.space) {
-            let here = live_by_path.get(path).map_or(&[][..], Vec::as_slice);
+        for ((_, name), entries) in by_name.iter().filter(|((space, _), _)| *space == node.space) {
+            let here = live_by_name.get(name).map_or(&[][..], Vec::as_slice);
             for entry in entries {
                 let dot = entry.dot();
                 // A deletion that is not live may have been collected.
                 let is_missed =
                     honest.contains(&dot) && !live.contains_key(&dot) && entry.content().is_some();
                 if is_missed && !entries.iter().chain(here).any(|other| other.supersedes(dot)) {
-                    lost.push((index, dot, (*path).to_owned()));
+                    lost.push((index, dot, name.to_string()));
                 }
             }
         }
@@ -338,14 +335,13 @@ pub fn deleted_stays_deleted(world: &World) -> Result<(), Broken> {
         }
         let live = node.live();
         for Acknowledged { entry, node: writer } in &deletions {
-            let path = &entry.change().path;
-            let back = live.values().filter(|live| live.change().path == *path);
+            let name = &entry.change().name;
+            let back = live.values().filter(|live| live.change().name == *name);
             if world.nodes[*writer].space == node.space
                 && let Some(dot) = back.map(Entry::dot).find(|dot| entry.supersedes(*dot))
             {
-                let path = path.as_str();
                 return Err(Broken(format!(
-                    "node {index} holds {dot} of {path}, which {} deleted",
+                    "node {index} holds {dot} of {name}, which {} deleted",
                     entry.dot()
                 )));
             }

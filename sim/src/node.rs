@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cairn::mesh::{Config, Engine, EngineError, LinkId, PayloadPolicy, RequestId};
+use cairn::mesh::{Config, Engine, EngineError, Keys, LinkId, PayloadPolicy, RequestId};
 use cairn::model::{
-    Capabilities, ChunkRef, Clock, Content, Dot, Entry, Grant, Hash, KeyPair, Manifest, Membership, Payload,
-    WallTime,
+    Capabilities, Category, ChunkRef, Clock, Content, DocumentName, DocumentPath, Dot, Entry, Grant, Hash,
+    KeyPair, Manifest, Membership, Payload, WallTime,
 };
+use cairn::seal::{ChunkKey, EpochKey, Keyring};
 use cairn::space::chunk_record;
 use cairn::space::records::OwnWriter;
 use cairn::store::{MemoryStore, Store, StoreError};
@@ -40,8 +41,17 @@ impl BodySizes {
 pub(crate) struct Space {
     /// Who admitted them all.
     pub(crate) membership: Membership,
+    /// Seals their documents.
+    pub(crate) keyring: Keyring,
     /// Seals their radio frames.
     pub(crate) radio_key: SpaceKey,
+}
+
+/// A body whose chunks are on a disk.
+pub(crate) struct StoredBody {
+    pub(crate) content: Content,
+    pub(crate) attachment: Option<Vec<u8>>,
+    pub(crate) chunk_keys: Vec<ChunkKey>,
 }
 
 impl Space {
@@ -64,10 +74,21 @@ impl Space {
             // The owner's own signature always counts.
             let _ = membership.add_grant(grant);
         }
-        seed[31] = 7;
+        let first = EpochKey::first(&owner);
         Self {
             membership,
-            radio_key: SpaceKey::new(0, seed),
+            radio_key: SpaceKey::new(0, *first.radio()),
+            keyring: Keyring::of_first(first),
+        }
+    }
+}
+
+impl Space {
+    /// What stands for a document in changes.
+    pub(crate) fn name(&self, path: &DocumentPath) -> Option<DocumentName> {
+        match path.category() {
+            Category::Public => Some(DocumentName::Clear(path.clone())),
+            Category::Private | Category::Shared => self.keyring.name(path).map(DocumentName::Sealed),
         }
     }
 }
@@ -141,7 +162,10 @@ impl Node {
     pub(crate) fn start(&mut self, space: &Space, seed: [u8; 32]) -> Result<(), EngineError> {
         let on_disk = Engine::own_writer_on_disk(&self.store)?;
         let config = Config {
-            key: self.key.clone(),
+            key: Keys {
+                device: self.key.clone(),
+                space: space.keyring.clone(),
+            },
             owner: space.membership.space(),
             membership: space.membership.clone(),
             continues: self.register == Some(on_disk),
@@ -187,45 +211,54 @@ impl Node {
     pub(crate) fn store_body(
         &mut self,
         request: RequestId,
+        path: &DocumentPath,
         body: &[u8],
         sizes: BodySizes,
-    ) -> (Content, Option<Vec<u8>>) {
-        let content = |payload| Content {
-            content_type: "text/plain".into(),
-            hash: Hash::of(body),
-            len: body.len() as u64,
-            payload,
+        keyring: &Keyring,
+    ) -> StoredBody {
+        let key = keyring.current().filter(|_| path.category() != Category::Public);
+        let stored = |payload, attachment, chunk_keys| StoredBody {
+            content: Content {
+                content_type: "text/plain".into(),
+                hash: Hash::of(body),
+                len: body.len() as u64,
+                payload,
+                seal: None,
+            },
+            attachment,
+            chunk_keys,
         };
-        match body.len() {
-            len if len < sizes.inline => (content(Payload::Inline), Some(body.to_vec())),
-            len if len <= sizes.chunk => {
-                self.keep(request, body);
-                (content(Payload::Chunk), None)
-            }
-            _ => {
-                let mut chunks = Vec::new();
-                for chunk in body.chunks(sizes.chunk) {
-                    self.keep(request, chunk);
-                    chunks.push(ChunkRef {
-                        hash: Hash::of(chunk),
-                        len: chunk.len() as u32,
-                    });
+        if body.len() < sizes.inline {
+            return stored(Payload::Inline, Some(body.to_vec()), Vec::new());
+        }
+        if body.len() <= sizes.chunk && key.is_none() {
+            self.keep(request, body.to_vec());
+            return stored(Payload::Chunk, None, Vec::new());
+        }
+        let (mut chunks, mut keys) = (Vec::new(), Vec::new());
+        for chunk in body.chunks(sizes.chunk) {
+            let chunk = match key.and_then(|key| key.seal_chunk(chunk).ok()) {
+                Some((key, sealed)) => {
+                    keys.push(key);
+                    sealed
                 }
-                match Manifest::new(chunks) {
-                    Ok(manifest) => (
-                        content(Payload::Manifest(manifest.hash())),
-                        Some(manifest.encode()),
-                    ),
-                    Err(error) => unreachable!("a short body has few chunks: {error}"),
-                }
-            }
+                None => chunk.to_vec(),
+            };
+            let len = chunk.len() as u32;
+            let hash = self.keep(request, chunk);
+            chunks.push(ChunkRef { hash, len });
+        }
+        match Manifest::new(chunks) {
+            Ok(manifest) => stored(Payload::Manifest(manifest.hash()), Some(manifest.encode()), keys),
+            Err(error) => unreachable!("a short body has few chunks: {error}"),
         }
     }
 
-    fn keep(&mut self, request: RequestId, chunk: &[u8]) {
-        let hash = Hash::of(chunk);
+    fn keep(&mut self, request: RequestId, chunk: Vec<u8>) -> Hash {
+        let hash = Hash::of(&chunk);
         self.pins.push((request, hash));
-        self.chunks.insert(hash, chunk.to_vec());
+        self.chunks.insert(hash, chunk);
+        hash
     }
 
     /// Live entries, by dot.

@@ -84,8 +84,10 @@ fn a_newcomer_takes_in_a_long_history() {
                     hash: Hash::of(body),
                     len: body.len() as u64,
                     payload: Payload::Inline,
+                    seal: None,
                 },
                 attachment: Some(body.to_vec()),
+                chunk_keys: Vec::new(),
                 precondition: Precondition::default(),
                 resolve: false,
             };

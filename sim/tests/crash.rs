@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cairn::mesh::{
-    Action, Command, Config, Delete, Engine, Event, PayloadPolicy, Precondition, Put, Reply, RequestId,
+    Action, Command, Config, Delete, Engine, Event, Keys, PayloadPolicy, Precondition, Put, Reply, RequestId,
 };
 use cairn::model::{
     Capabilities, DocumentPath, FolderPath, Grant, Instant, KeyPair, Membership, Now, WallTime,
 };
-use cairn::service::{Documents, Lookup, Upload};
+use cairn::seal::{EpochKey, Keyring};
+use cairn::service::{Documents, Lookup, SharedKeys};
 use cairn::space::chunk_record;
 use cairn::store::crash::{CrashRecorder, Loss};
 use cairn::store::{ChunkFiles, RedbStore, Store};
@@ -34,6 +35,10 @@ struct Node {
     store: RedbStore,
     chunks: ChunkFiles,
     now: u64,
+}
+
+fn keyring() -> Keyring {
+    Keyring::of_first(EpochKey::first(&KeyPair::from_seed(&[1; 32])))
 }
 
 impl Node {
@@ -56,7 +61,10 @@ impl Node {
             ))
             .unwrap();
         let config = Config {
-            key,
+            key: Keys {
+                device: key,
+                space: keyring(),
+            },
             owner: space,
             membership,
             continues: false,
@@ -113,13 +121,15 @@ impl Node {
     }
 
     fn put(&mut self, path: &str, body: &[u8]) -> bool {
-        let mut upload = Upload::new(self.chunks.clone(), u64::MAX);
+        let path = DocumentPath::parse(path).unwrap();
+        let mut upload = self.documents().upload(&path, u64::MAX).unwrap();
         upload.write(body).unwrap();
         let uploaded = upload.finish("text/plain".into()).unwrap();
         let put = Put {
-            path: DocumentPath::parse(path).unwrap(),
+            path,
             content: uploaded.content,
             attachment: uploaded.attachment,
+            chunk_keys: uploaded.chunk_keys,
             precondition: Precondition::default(),
             resolve: false,
         };
@@ -136,9 +146,17 @@ impl Node {
         }));
     }
 
+    fn documents(&self) -> Documents<RedbStore> {
+        Documents::new(
+            self.store.clone(),
+            self.chunks.clone(),
+            SharedKeys::new(keyring()),
+        )
+    }
+
     /// Reads everything back, as a door would.
     fn state(&self) -> State {
-        let documents = Documents::new(self.store.clone(), self.chunks.clone());
+        let documents = self.documents();
         let mut paths = Vec::new();
         documents
             .walk(&FolderPath::root(), &mut |path, document| {

@@ -273,9 +273,10 @@ fn a_damaged_value_is_named_never_served_and_fetched_from_a_peer() {
     for clean in [true, false] {
         let mut space = Space::new(2, "tcp://127.0.0.1:0");
         let http = space.nodes[0].http();
+        // Public: it stands in the database as it is.
         let content: Vec<u8> = (0..5000).map(|at| b"abcdefg"[at % 7]).collect();
-        http.store("/notes/a", &content);
-        http.store("/notes/b", b"beside it");
+        http.store("/public/notes/a", &content);
+        http.store("/public/notes/b", b"beside it");
         space.in_step(DEADLINE);
         let home = space.nodes[0].home.clone();
         if clean {
@@ -286,14 +287,14 @@ fn a_damaged_value_is_named_never_served_and_fetched_from_a_peer() {
         damage(&home, &content[..2000]);
         space.nodes[0].restart();
         let http = space.nodes[0].http();
-        eventually(DEADLINE, || match http.get("/notes/a") {
+        eventually(DEADLINE, || match http.get("/public/notes/a") {
             Ok((200, body, _)) => {
                 assert_eq!(body, content, "a damaged value was served");
                 Ok(())
             }
             other => Err(format!("{other:?}")),
         });
-        eventually(DEADLINE, || match http.get("/notes/b") {
+        eventually(DEADLINE, || match http.get("/public/notes/b") {
             Ok((200, body, _)) if body == b"beside it" => Ok(()),
             other => Err(format!("{other:?}")),
         });

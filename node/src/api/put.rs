@@ -13,7 +13,7 @@ use super::upload;
 use crate::daemon::{Node, NodeError};
 use crate::mesh::{Command, CommandError, Precondition, Put, Reply};
 use crate::model::{CONTENT_TYPE_LEN_MAX, DocumentPath};
-use crate::service::{Lookup, Upload, Uploaded};
+use crate::service::{Lookup, Uploaded};
 use crate::store::INLINE_LEN_MAX;
 
 /// Stores the body at `path`.
@@ -39,13 +39,13 @@ pub(super) async fn put(
         Some(len) if len <= INLINE_LEN_MAX as u64 => {
             let bytes = upload::collect(body, INLINE_LEN_MAX).await?;
             // So short a body stays in memory: nothing here waits for a disk.
-            let mut upload = Upload::new(door.node.documents().chunks().clone(), len_max);
+            let mut upload = upload::begin(door, &path)?;
             upload.write(&bytes)?;
             upload.finish(content_type)?
         }
         _ => {
             foresee(&door.node, &path, &precondition)?;
-            upload::stream(door, body, content_type).await?
+            upload::stream(door, &path, body, content_type).await?
         }
     };
     let stored = commit(&door.node, path, uploaded, precondition).await?;
@@ -109,12 +109,14 @@ async fn commit(
     let Uploaded {
         content,
         attachment,
+        chunk_keys,
         pins,
     } = uploaded;
     let command = Command::Put(Put {
         path,
         content,
         attachment,
+        chunk_keys,
         precondition,
         resolve: false,
     });

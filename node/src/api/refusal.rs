@@ -141,7 +141,7 @@ impl Refusal {
                 CommandError::OverQuota { .. } | CommandError::DiskFull { .. } => {
                     StatusCode::INSUFFICIENT_STORAGE
                 }
-                CommandError::Revoked(_) => StatusCode::FORBIDDEN,
+                CommandError::Revoked(_) | CommandError::NoKey => StatusCode::FORBIDDEN,
                 CommandError::NoSuchSibling(_) | CommandError::Invalid(_) => StatusCode::BAD_REQUEST,
             },
             Self::Node(_) => StatusCode::SERVICE_UNAVAILABLE,

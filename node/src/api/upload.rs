@@ -12,6 +12,8 @@ use tokio::time::timeout;
 use super::door::Door;
 use super::refusal::Refusal;
 use crate::daemon::Node;
+use crate::mesh::CommandError;
+use crate::model::DocumentPath;
 use crate::service::{Upload, UploadError, Uploaded};
 use crate::store::Pin;
 
@@ -71,9 +73,16 @@ pub(super) async fn collect(body: &mut Incoming, len_max: usize) -> Result<Bytes
     Ok(bytes.into())
 }
 
+/// Begins to take in a document that goes to `path`.
+pub(super) fn begin(door: &Door, path: &DocumentPath) -> Result<Upload, Refusal> {
+    let upload = door.node.documents().upload(path, door.config.document_len_max);
+    upload.ok_or_else(|| CommandError::NoKey.into())
+}
+
 /// Takes a body of any length to the disk.
 pub(super) async fn stream(
     door: &Door,
+    path: &DocumentPath,
     body: &mut Incoming,
     content_type: String,
 ) -> Result<Uploaded, Refusal> {
@@ -82,7 +91,7 @@ pub(super) async fn stream(
     };
     let (pieces, waiting) = channel(PIECES_WAITING_MAX);
     let node = door.node.clone();
-    let upload = Upload::new(node.documents().chunks().clone(), door.config.document_len_max);
+    let upload = begin(door, path)?;
     let writing = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         take(&node, upload, waiting, content_type)

@@ -252,8 +252,8 @@ pub(super) fn join(home: &Path, code: &str, name: Option<String>) -> Result<(), 
         membership,
         addresses: invite.addresses.clone(),
     };
-    if let Some(key) = &invite.radio_key {
-        folder.set_radio_key(key)?;
+    if let Some(key) = &invite.space_key {
+        folder.set_space_key(key)?;
     }
     folder.set_space(&space)?;
     println!("{device}");

@@ -13,9 +13,9 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use super::server::{document, store};
 use super::{ErrorKind, Failure};
 use crate::daemon::Node;
-use crate::mesh::Precondition;
+use crate::mesh::{CommandError, Precondition};
 use crate::model::{DocumentPath, FolderPath};
-use crate::service::{Lookup, Upload};
+use crate::service::Lookup;
 use crate::store::Pin;
 
 /// The PAX record that holds the media type.
@@ -191,7 +191,8 @@ pub(super) fn import(
             }
         };
         let content_type = content_type(&mut entry).unwrap_or_else(|| "application/octet-stream".into());
-        let mut upload = Upload::new(node.documents().chunks().clone(), len_max);
+        let upload = node.documents().upload(&path, len_max);
+        let mut upload = upload.ok_or_else(|| Failure::from(CommandError::NoKey).after(documents))?;
         let mut buffer = vec![0; BLOCK];
         let failure: Option<Failure> = loop {
             match entry.read(&mut buffer) {

@@ -16,7 +16,7 @@ use crate::mesh::{
 };
 use crate::model::{DocumentPath, Dot, FolderPath, NodeId};
 use crate::service::tokens::{self, Scope, Token};
-use crate::service::{Found, Lookup, ReadError, Upload, UploadError, Uploaded};
+use crate::service::{Found, Lookup, ReadError, UploadError, Uploaded};
 use crate::space::{FolderItem, Head, View, records};
 use crate::store::{Store, WriteTransaction};
 
@@ -83,15 +83,21 @@ fn failed(error: impl ToString) -> Failure {
 
 impl From<NodeError> for Failure {
     fn from(error: NodeError) -> Self {
-        let kind = match &error {
-            NodeError::Refused(refused) => match refused {
-                CommandError::NotFound(_) | CommandError::NoSuchSibling(_) => ErrorKind::NotFound,
-                CommandError::PreconditionFailed { .. } | CommandError::Clash(_) => ErrorKind::Conflict,
-                CommandError::OverQuota { .. } | CommandError::DiskFull { .. } => ErrorKind::Full,
-                CommandError::Revoked(_) => ErrorKind::Denied,
-                CommandError::Invalid(_) => ErrorKind::Usage,
-            },
-            NodeError::Stopped => ErrorKind::Failed,
+        match error {
+            NodeError::Refused(refused) => refused.into(),
+            NodeError::Stopped => failed(error),
+        }
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        let kind = match error {
+            CommandError::NotFound(_) | CommandError::NoSuchSibling(_) => ErrorKind::NotFound,
+            CommandError::PreconditionFailed { .. } | CommandError::Clash(_) => ErrorKind::Conflict,
+            CommandError::OverQuota { .. } | CommandError::DiskFull { .. } => ErrorKind::Full,
+            CommandError::Revoked(_) | CommandError::NoKey => ErrorKind::Denied,
+            CommandError::Invalid(_) => ErrorKind::Usage,
         };
         Self::new(kind, error)
     }
@@ -333,8 +339,10 @@ impl Desk {
                 let room = QUEUE_MAX - changes.len();
                 for dot in view.live_of(writer, first, last, room).map_err(failed)? {
                     if let Some(entry) = view.entry(dot).map_err(failed)? {
+                        let name = &entry.change().name;
+                        let path = view.path_of(name).map_err(failed)?;
                         changes.push(json!({
-                            "path": entry.change().path.as_str(),
+                            "path": path.map_or_else(|| name.to_string(), |path| path.to_string()),
                             "change": dot.to_string(),
                             "operation": if entry.content().is_some() { "PUT" } else { "DELETE" },
                             "bytes": entry.content().map_or(0, |content| content.len),
@@ -501,21 +509,21 @@ impl Desk {
                 Precondition(vec![Condition::IfMatch(TagSet::Tags(vec![tag]))])
             }
         };
-        let uploaded = self.receive(content_type, from).await?;
+        let uploaded = self.receive(&path, content_type, from).await?;
         store(&self.node, path, uploaded, precondition).await
     }
 
     /// Takes a body to the disk.
     async fn receive(
         &self,
+        path: &DocumentPath,
         content_type: String,
         from: &mut (impl AsyncRead + Unpin),
     ) -> Result<Uploaded, Failure> {
         let (pieces, mut incoming) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
-        let mut upload = Upload::new(
-            self.node.documents().chunks().clone(),
-            self.extras.document_len_max(),
-        );
+        let len_max = self.extras.document_len_max();
+        let upload = self.node.documents().upload(path, len_max);
+        let mut upload = upload.ok_or(CommandError::NoKey)?;
         let node = self.node.clone();
         let writing = tokio::task::spawn_blocking(move || {
             let failure = loop {
@@ -661,6 +669,7 @@ pub(super) async fn store(
         path: path.clone(),
         content: uploaded.content.clone(),
         attachment: uploaded.attachment,
+        chunk_keys: uploaded.chunk_keys,
         precondition,
         // Whoever types a command sees what it replaced; programs name versions.
         resolve: true,

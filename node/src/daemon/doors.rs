@@ -18,9 +18,9 @@ use super::{LinkTable, RadioInfo, RadioTable, SignInFile, SystemClock};
 use crate::api;
 use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
-use zeroize::Zeroizing;
 
 use crate::model::{KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime};
+use crate::seal::EpochKey;
 use crate::space::records;
 use crate::store::{OpenStore, Store};
 
@@ -112,7 +112,7 @@ async fn run(
         scheme: if tls.is_some() { "https" } else { "http" },
         document_len_max: settings.document_len_max,
         external: settings.external.clone(),
-        radio_key: running.home.radio_key()?,
+        space_key: running.home.space_key()?,
     });
     let desk = control::Desk::new(running.node.clone(), surroundings.clone());
     let control = tokio::spawn(control::serve(desk.clone(), listener));
@@ -215,7 +215,7 @@ struct Surroundings {
     scheme: &'static str,
     document_len_max: u64,
     external: Vec<String>,
-    radio_key: Option<Zeroizing<[u8; 32]>>,
+    space_key: Option<EpochKey>,
 }
 
 impl Surroundings {
@@ -330,7 +330,7 @@ impl Extras for Surroundings {
             now,
             expires,
         );
-        invite.radio_key.clone_from(&self.radio_key);
+        invite.space_key = self.space_key.as_ref().map(|key| key.secret().clone());
         Ok((Command::Admit(grant), invite.encode()))
     }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::key_files::KeyFiles;
 use super::whole_file::write_whole;
 use crate::model::{Capabilities, Grant, KeyPair, Membership, NodeId, OwnerId, WallTime, codec};
-use crate::seal::{Passphrase, RecoveryPhrase};
+use crate::seal::{EpochKey, Keyring, Passphrase, RecoveryPhrase};
 
 /// Most bytes of the file that describes the space.
 const SPACE_LEN_MAX: usize = 1024 * 1024;
@@ -254,22 +254,22 @@ impl Home {
         self.keys.read("owner.key")
     }
 
-    /// The key that the members of the space share for radio frames; `None` if this node was never told. On the node where the space
-    /// began it follows from the owner's key.
-    pub fn radio_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>, HomeError> {
-        if let Some(key) = self.keys.read("radio.key")? {
-            return Ok(Some(Zeroizing::new(*key.seed())));
+    /// The key of the space's first epoch; `None` if this node was never told. Where the owner's key is, it follows from that.
+    pub fn space_key(&self) -> Result<Option<EpochKey>, HomeError> {
+        if let Some(key) = self.keys.read("space.key")? {
+            return Ok(Some(EpochKey::new(Zeroizing::new(*key.seed()))));
         }
-        Ok(self.owner_key()?.map(|owner| {
-            let mut hasher = blake3::Hasher::new_derive_key("cairn 1 radio key");
-            hasher.update(&owner.seed()[..]);
-            Zeroizing::new(*hasher.finalize().as_bytes())
-        }))
+        Ok(self.owner_key()?.as_ref().map(EpochKey::first))
     }
 
-    /// Keeps the key for radio frames that an invite told.
-    pub fn set_radio_key(&self, key: &[u8; 32]) -> Result<(), HomeError> {
-        self.keys.write("radio.key", &KeyPair::from_seed(key))
+    /// Keeps the key of the space's first epoch that an invite told.
+    pub fn set_space_key(&self, key: &[u8; 32]) -> Result<(), HomeError> {
+        self.keys.write("space.key", &KeyPair::from_seed(key))
+    }
+
+    /// What this node knows of the space's keys.
+    pub fn keyring(&self) -> Result<Keyring, HomeError> {
+        Ok(self.space_key()?.map_or_else(Keyring::new, Keyring::of_first))
     }
 
     /// The space that this node holds; `None` in a new folder.
@@ -381,9 +381,9 @@ impl Home {
         if !own.is_some_and(|own| own.includes(Capabilities::ADMIT)) {
             return Err(HomeError::NoGrant);
         }
-        if let Some(key) = self.radio_key()? {
+        if let Some(key) = self.space_key()? {
             // It followed from the owner's key up to now.
-            self.set_radio_key(&key)?;
+            self.set_space_key(key.secret())?;
         }
         self.keys.remove("owner.key")
     }
@@ -483,7 +483,8 @@ mod tests {
         let recovered = Home::open(&new).unwrap();
         let there = recovered.recover(&phrase, "ada", "new", WallTime(2)).unwrap();
         assert_eq!(there.owner, space.owner);
-        assert_eq!(recovered.radio_key().unwrap(), home.radio_key().unwrap());
+        let id = |home: &Home| home.space_key().unwrap().unwrap().id();
+        assert_eq!(id(&recovered), id(&home));
         let device = recovered.device_key().unwrap().node_id();
         assert_ne!(device, home.device_key().unwrap().node_id());
         // The survivors take the newcomer in.
@@ -502,14 +503,15 @@ mod tests {
         home.begin_space("ada", "laptop", WallTime(1)).unwrap();
         let phrase = Home::recovery_phrase(folder.path(), None).unwrap();
         let other = RecoveryPhrase::of(&KeyPair::from_seed(&[1; 32]));
-        let radio_key = home.radio_key().unwrap();
+        let id = |home: &Home| home.space_key().unwrap().unwrap().id();
+        let space_key = id(&home);
         assert!(matches!(
             home.forget_owner_key(&other, WallTime(2)),
             Err(HomeError::OtherOwner { .. })
         ));
         home.forget_owner_key(&phrase, WallTime(2)).unwrap();
-        assert!(home.owner_key().unwrap().is_none() && radio_key.is_some());
-        assert_eq!(home.radio_key().unwrap(), radio_key);
+        assert!(home.owner_key().unwrap().is_none());
+        assert_eq!(id(&home), space_key);
         assert!(matches!(
             Home::recovery_phrase(folder.path(), None),
             Err(HomeError::NoOwnerKey { .. })

@@ -62,11 +62,11 @@ pub struct Invite {
     pub addresses: Vec<String>,
     /// Until when it may be used.
     pub expires: WallTime,
-    /// The key that the members share for radio frames, if the inviting node knows it.
-    pub radio_key: Option<Zeroizing<[u8; 32]>>,
+    /// The key of the space's first epoch, if the inviting node knows it.
+    pub space_key: Option<Zeroizing<[u8; 32]>>,
 }
 
-/// `[version, owner, user, seed, [grant, …], [address, …], expires, radio key or null]`
+/// `[version, owner, user, seed, [grant, …], [address, …], expires, space key or null]`
 type Wire = (
     u8,
     OwnerId,
@@ -78,7 +78,7 @@ type Wire = (
     Option<ByteBuf>,
 );
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl Invite {
     /// Makes an invite. `issuer` is the owner's key, or that of a device whose grants are in `membership` and may
@@ -114,7 +114,7 @@ impl Invite {
             grants,
             addresses,
             expires,
-            radio_key: None,
+            space_key: None,
         };
         (invite, grant)
     }
@@ -132,7 +132,7 @@ impl Invite {
                 .collect(),
             self.addresses.clone(),
             self.expires,
-            self.radio_key.as_ref().map(|key| ByteBuf::from(key.to_vec())),
+            self.space_key.as_ref().map(|key| ByteBuf::from(key.to_vec())),
         );
         let mut bytes = codec::encode(&wire);
         let check = check(&bytes);
@@ -159,11 +159,11 @@ impl Invite {
         if let Some(version) = bytes.get(1).filter(|version| **version != VERSION) {
             return Err(InviteError::UnknownVersion(*version));
         }
-        let (_, owner, user, seed, grants, addresses, expires, radio_key): Wire =
+        let (_, owner, user, seed, grants, addresses, expires, space_key): Wire =
             codec::decode(bytes, CODE_LEN_MAX).map_err(|_| InviteError::Damaged)?;
         check_user(&user).map_err(|_| InviteError::BadUser)?;
         let seed = Zeroizing::new(<[u8; 32]>::try_from(&seed[..]).map_err(|_| InviteError::Damaged)?);
-        let radio_key = match radio_key {
+        let space_key = match space_key {
             Some(key) => Some(Zeroizing::new(
                 <[u8; 32]>::try_from(&key[..]).map_err(|_| InviteError::Damaged)?,
             )),
@@ -188,7 +188,7 @@ impl Invite {
             grants,
             addresses,
             expires,
-            radio_key,
+            space_key,
         })
     }
 

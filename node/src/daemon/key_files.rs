@@ -17,7 +17,7 @@ use crate::model::KeyPair;
 use crate::seal::{Cost, LOCKED_KEY_LEN_MAX, LockedKey, LockedKeyError, Passphrase, PassphraseKey};
 
 /// The names of all key files.
-pub(super) const KEY_FILES: [&str; 3] = ["device.key", "owner.key", "radio.key"];
+pub(super) const KEY_FILES: [&str; 3] = ["device.key", "owner.key", "space.key"];
 
 /// The key files of one folder, and the passphrase if there is one to open them with.
 #[derive(Debug)]
@@ -242,10 +242,10 @@ mod tests {
         // What is written later is locked as well, by the same passphrase alone.
         let right = files(folder.path(), "horse");
         assert!(matches!(
-            wrong.write("radio.key", &key(3)),
+            wrong.write("space.key", &key(3)),
             Err(HomeError::WrongPassphrase { .. })
         ));
-        right.write("radio.key", &key(3)).unwrap();
+        right.write("space.key", &key(3)).unwrap();
         assert_eq!(right.states().unwrap().len(), 3);
         for (name, seed) in KEY_FILES.into_iter().zip(1..) {
             assert_eq!(

@@ -12,7 +12,7 @@ use crate::model::{Hash, NodeId, OwnerId, WallTime};
 use crate::service::Documents;
 use crate::service::tokens::{self, Token};
 use crate::space::{SpaceError, chunk_record};
-use crate::store::{ChunkFiles, Pin, RedbStore, Store as _, StoreError, WriteTransaction as _};
+use crate::store::{Pin, RedbStore, Store as _, StoreError, WriteTransaction as _};
 
 /// Why a node did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +63,11 @@ impl Node {
         inputs: Inputs,
         clock: SystemClock,
         store: RedbStore,
-        chunks: ChunkFiles,
+        documents: Documents<RedbStore>,
         node: NodeId,
         owner: OwnerId,
         user: String,
     ) -> Self {
-        let documents = Documents::new(store.clone(), chunks);
         Self(Arc::new(Shared {
             inputs,
             clock,

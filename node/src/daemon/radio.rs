@@ -138,9 +138,9 @@ pub enum LoraError {
     /// It cannot be used now.
     #[error("the radio cannot be used: {0}")]
     Unusable(String),
-    /// This node joined by an invite of a program that knew no radios.
+    /// This node joined by an invite of a node that knew none.
     #[error(
-        "this node has no key for radio frames: join again, with a new invite from a node of this version"
+        "this node has no key of its space, which radio frames need: join again, with an invite from a node that has it"
     )]
     NoKey,
     /// The folder.
@@ -372,7 +372,7 @@ pub(super) async fn start(
 ) -> Result<Started, LoraError> {
     let kind = settings.kind(home).await?;
     let lawful = settings.lawful(home, kind)?;
-    let key = home.radio_key()?.ok_or(LoraError::NoKey)?;
+    let key = home.space_key()?.ok_or(LoraError::NoKey)?.radio();
     let (boot, since_boot_us) = boot();
     let record = match fs::read(home.file(RECORD_FILE)) {
         _ if settings.airtime_used => Some(Vec::new()),

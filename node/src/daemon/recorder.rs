@@ -232,9 +232,10 @@ impl Drop for Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesh::{Engine, PayloadPolicy};
+    use crate::mesh::{Engine, Keys, PayloadPolicy};
     use crate::model::{KeyPair, Membership};
     use crate::record::Reader;
+    use crate::seal::{EpochKey, Keyring};
     use crate::store::MemoryStore;
 
     fn settings(folder: &Path, len_max: u64) -> RecordSettings {
@@ -249,7 +250,10 @@ mod tests {
         let config = Config {
             owner: key.owner_id(),
             membership: Membership::new(key.owner_id()),
-            key,
+            key: Keys {
+                space: Keyring::of_first(EpochKey::first(&key)),
+                device: key,
+            },
             continues: false,
             quota_bytes: None,
             announce_interval: Config::ANNOUNCE_INTERVAL,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::home::Home;
 use super::run::RunError;
-use crate::model::WallTime;
-use crate::space::rebuild;
+use crate::model::{Entry, WallTime};
+use crate::space::{Opened, rebuild};
 use crate::store::{ChunkFiles, RedbStore, StoreError};
 
 const DATABASE: &str = "cairn.redb";
@@ -67,7 +67,11 @@ fn repair(
     let set_aside = home.file(&format!("{SET_ASIDE}{}", wall.0 / 1000));
     if let Some(damaged) = damaged {
         let here = |hash: &_| chunks.contains(hash).unwrap_or(false);
-        let found = rebuild(&damaged, &new, &here).map_err(|error| RunError::Repair(error.to_string()))?;
+        let keyring = home.keyring()?;
+        let open =
+            |entry: &Entry, beside: Option<&[u8]>| keyring.open(entry, beside).map(|body| Opened::of(&body));
+        let found =
+            rebuild(&damaged, &new, &here, &open).map_err(|error| RunError::Repair(error.to_string()))?;
         tracing::warn!(
             kept = found.kept,
             lost = ?found.lost,

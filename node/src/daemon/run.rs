@@ -22,9 +22,10 @@ use super::register::Register;
 use super::transports::{self, TransportsError};
 use super::{Node, SystemClock, repair};
 use crate::api::{TlsError, TlsFiles};
-use crate::mesh::{Config, Engine, EngineError, Event, PayloadPolicy};
+use crate::mesh::{Config, Engine, EngineError, Event, Keys, PayloadPolicy};
 use crate::model::{Hash, KeyPair};
 use crate::seal::Passphrase;
+use crate::service::{Documents, SharedKeys};
 use crate::space::chunk_record;
 use crate::store::{
     ChunkError, ChunkFiles, FolderDisk, ReadTransaction, RedbStore, Store, StoreError, Table,
@@ -190,8 +191,12 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     });
     let (register, proven) = Register::open(device.node_id(), &repair::database(&home));
     let on_disk = Engine::own_writer_on_disk(&store)?;
+    let keyring = home.keyring()?;
     let config = Config {
-        key: device.clone(),
+        key: Keys {
+            device: device.clone(),
+            space: keyring.clone(),
+        },
         owner: space.owner,
         membership: space.membership.clone(),
         continues: proven == Some(on_disk),
@@ -288,8 +293,8 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     let node = Node::new(
         inputs.clone(),
         clock,
-        store,
-        chunks,
+        store.clone(),
+        Documents::new(store, chunks, SharedKeys::new(keyring)),
         device.node_id(),
         space.owner,
         space.user.clone(),

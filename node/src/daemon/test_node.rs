@@ -6,8 +6,10 @@ use std::thread::JoinHandle;
 
 use super::engine_thread::{self, Input, Inputs, Outside, Up};
 use super::{Node, SystemClock};
-use crate::mesh::{Action, Config, Engine, EngineError, LinkId, PayloadPolicy};
+use crate::mesh::{Action, Config, Engine, EngineError, Keys, LinkId, PayloadPolicy};
 use crate::model::{Capabilities, Grant, KeyPair, Membership, WallTime};
+use crate::seal::{EpochKey, Keyring};
+use crate::service::{Documents, SharedKeys};
 use crate::space::chunk_record;
 use crate::space::records::OwnWriter;
 use crate::store::{ChunkFiles, FolderDisk, RedbStore, Store};
@@ -63,8 +65,12 @@ impl TestNode {
             &owner,
         );
         membership.add_grant(grant).unwrap();
+        let keyring = Keyring::of_first(EpochKey::first(&owner));
         let config = Config {
-            key: key.clone(),
+            key: Keys {
+                device: key.clone(),
+                space: keyring.clone(),
+            },
             owner: space,
             membership,
             continues: false,
@@ -85,8 +91,8 @@ impl TestNode {
         let node = Node::new(
             inputs.clone(),
             clock,
-            store,
-            chunks,
+            store.clone(),
+            Documents::new(store, chunks, SharedKeys::new(keyring)),
             key.node_id(),
             space,
             "ada".to_owned(),

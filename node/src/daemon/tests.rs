@@ -7,7 +7,7 @@ use super::home::{Home, SpaceFile};
 use super::run::{Running, Settings, start};
 use crate::mesh::{Command, PayloadPolicy, Precondition, Put, Reply};
 use crate::model::{Capabilities, DocumentPath, Grant, WallTime};
-use crate::service::{Lookup, Upload};
+use crate::service::Lookup;
 
 fn settings(home: &Path, peers: Vec<String>) -> Settings {
     Settings {
@@ -52,16 +52,19 @@ fn join(first: &Path, joining: &Path) {
         ))
         .unwrap();
     joining.set_space(&SpaceFile { membership, ..space }).unwrap();
+    let key = first.space_key().unwrap().unwrap();
+    joining.set_space_key(key.secret()).unwrap();
 }
 
 async fn put(running: &Running, path: &DocumentPath, body: &[u8]) {
-    let mut upload = Upload::new(running.node.documents().chunks().clone(), u64::MAX);
+    let mut upload = running.node.documents().upload(path, u64::MAX).unwrap();
     upload.write(body).unwrap();
     let uploaded = upload.finish("text/plain".into()).unwrap();
     let put = Put {
         path: path.clone(),
         content: uploaded.content,
         attachment: uploaded.attachment,
+        chunk_keys: uploaded.chunk_keys,
         precondition: Precondition::default(),
         resolve: false,
     };

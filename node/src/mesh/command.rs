@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::LinkId;
 use super::status::Status;
 use crate::model::{Content, DocumentPath, Dot, ETag, Grant, NodeId, Revocation};
+use crate::seal::ChunkKey;
 
 /// A set of entity tags in a precondition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,10 +62,12 @@ impl Precondition {
 pub struct Put {
     /// Where.
     pub path: DocumentPath,
-    /// What.
+    /// What, as it is in the clear.
     pub content: Content,
     /// Small content itself, or the manifest of large content.
     pub attachment: Option<Vec<u8>>,
+    /// If its chunks are sealed, their keys: those of a private or shared document are, and it has a manifest even if it has one chunk.
+    pub chunk_keys: Vec<ChunkKey>,
     /// What must hold before.
     pub precondition: Precondition,
     /// Replaces concurrent siblings as well, though no condition names them.
@@ -205,12 +208,24 @@ pub enum CommandError {
     /// No such sibling.
     #[error("{0} is not one of this document's versions")]
     NoSuchSibling(Dot),
+    /// A private or shared document, and no key for it.
+    #[error(
+        "this node has no key for private and shared documents: it gets it from another of the owner's nodes, when one is reached"
+    )]
+    NoKey,
     /// This device was revoked.
     #[error("this device may not write here any more: {0} was revoked by the owner")]
     Revoked(NodeId),
     /// A bound of the model.
     #[error("{0}")]
     Invalid(String),
+}
+
+impl CommandError {
+    /// Something beside a document is not what the document says.
+    pub(super) fn misfit() -> Self {
+        Self::Invalid("the payload does not fit its description".into())
+    }
 }
 
 /// How a command ended.

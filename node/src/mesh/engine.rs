@@ -11,15 +11,15 @@ use super::custody::Pace;
 use super::fetch::Fetcher;
 use super::link::Links;
 use super::local::DISK_RESERVE;
-use super::oracle::{Answer, Oracle};
+use super::oracle::{Answer, Keys, Oracle, ReplayedKeys};
 use super::pull::Puller;
 use super::radio::{Obstacle, PayloadPolicy, Radios};
 use super::redate::Redate;
 use super::wall::Wall;
 use super::{Acknowledgement, Action, Event, LinkId, Message, Report};
 use crate::model::{
-    CLOCK_LEN_MAX, Clock, Dot, HybridClock, HybridTime, Incarnation, Instant, KeyPair, Membership, NodeId,
-    Now, OwnerId, Sequence, Sign, WallTime, Writer,
+    CLOCK_LEN_MAX, Clock, Dot, HybridClock, HybridTime, Incarnation, Instant, Membership, NodeId, Now,
+    OwnerId, Sequence, Sign, WallTime, Writer,
 };
 use crate::space::records::{self, OwnWriter, PeerRecord, Record};
 use crate::space::{SpaceError, View};
@@ -27,8 +27,8 @@ use crate::store::{ReadTransaction, Store, StoreError, WriteTransaction};
 
 /// What a node is told at its start.
 #[derive(Debug, Clone)]
-pub struct Config<K = KeyPair> {
-    /// The device's key. Its public half, in a replay.
+pub struct Config<K = Keys> {
+    /// The node's keys. What is public of them, in a replay.
     pub key: K,
     /// Whose space.
     pub owner: OwnerId,
@@ -176,7 +176,7 @@ impl<S: Store> Engine<S> {
 
     /// An engine that does again what another did, from a recording ([`record`](crate::record)): it knows no key, and
     /// takes placeholders for payloads. Tell it what to [`expect`](Self::expect) before each event.
-    pub fn replay(config: Config<NodeId>, store: S, seed: [u8; 32]) -> Result<Self> {
+    pub fn replay(config: Config<ReplayedKeys>, store: S, seed: [u8; 32]) -> Result<Self> {
         Self::begin(config.with_key(Oracle::replayed), store, seed)
     }
 

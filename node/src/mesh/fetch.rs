@@ -158,8 +158,10 @@ impl<S: Store> Engine<S> {
         mark_pending(self.tx()?, dot, false)?;
         // The clock itself did not change, but what can be acknowledged did.
         self.changed.held = true;
-        if let Some(entry) = self.view(|view| view.entry(dot))? {
-            self.report(Report::PayloadComplete(entry.change().path.clone()));
+        if let Some(entry) = self.view(|view| view.entry(dot))?
+            && let Some(path) = self.view(|view| view.path_of(&entry.change().name))?
+        {
+            self.report(Report::PayloadComplete(path));
         }
         Ok(())
     }

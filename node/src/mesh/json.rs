@@ -6,7 +6,9 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
 
 use super::Message;
-use crate::model::{Clock, Entry, Grant, Membership, Operation, Payload, Revocation};
+use crate::model::{
+    Clock, DocumentName, DocumentPath, Entry, Grant, Membership, Operation, Payload, Revocation,
+};
 
 impl Message {
     /// The seed's name of the kind.
@@ -106,13 +108,16 @@ pub fn entry_json(entry: &Entry) -> Value {
     let change = entry.change();
     let mut object = json!({
         "space": change.space.to_string(),
-        "path": change.path.as_str(),
+        "path": change.name.path().map(DocumentPath::as_str),
         "writer": change.dot.writer.node.to_string(),
         "incarnation": format!("{:016x}", change.dot.writer.incarnation.0),
         "sequence": change.dot.sequence.0,
         "timestamp_ms": change.time.wall().0,
         "etag": entry.etag().to_string(),
     });
+    if let DocumentName::Sealed(name) = change.name {
+        object["name"] = json!(name.to_string());
+    }
     match &change.operation {
         Operation::Put(content) => {
             object["operation"] = json!("PUT");
@@ -124,6 +129,9 @@ pub fn entry_json(entry: &Entry) -> Value {
                 Payload::Chunk => json!("chunk"),
                 Payload::Manifest(hash) => json!({ "manifest": hash.to_string() }),
             };
+            if let Some(seal) = content.seal {
+                object["epoch"] = json!(seal.epoch.to_string());
+            }
         }
         Operation::Delete => object["operation"] = json!("DELETE"),
     }

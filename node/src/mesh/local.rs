@@ -2,11 +2,13 @@
 
 use super::command::{Command, CommandError, CommandResult, Condition, Delete, Put, Reply, Resolve, TagSet};
 use super::engine::{Engine, Result};
+use super::oracle::Sealed;
 use super::{Action, LinkStatus, PeerStatus, Report, RequestId, Status, clock_digest};
 use crate::model::{
-    Capabilities, Change, Clock, Context, DocumentPath, Dot, Entry, FolderPath, Now, Operation, Payload,
-    Sequence, WallTime, Writer,
+    Attachment, BlindName, Capabilities, Change, Clock, Content, Context, DocumentName, DocumentPath, Dot,
+    Entry, Hash, Manifest, Now, Operation, OwnerId, Payload, Sequence, WallTime, Writer,
 };
+use crate::seal::{Body, Contents, Place};
 use crate::space::{self, Document};
 use crate::store::Store;
 
@@ -14,6 +16,54 @@ use crate::store::Store;
 pub(super) const DISK_RESERVE: u64 = 32 * 1024 * 1024;
 /// Writers in a document's context beyond which the oldest incarnations are forgotten.
 const CONTEXT_WRITERS_KEPT: usize = 256;
+
+/// What a change stores.
+pub(super) enum What {
+    /// As it is: in `public/`, or nothing.
+    Clear(Operation, Option<Vec<u8>>),
+    /// To be sealed, with the manifest of its chunks, which are.
+    Secret(Body, Option<Vec<u8>>),
+    /// What this entry stored, with what lies beside it.
+    Again(Box<Entry>, Option<Vec<u8>>),
+}
+
+/// What is to be sealed of a document that a user stores. `None`: its parts do not fit together.
+fn body(put: Put) -> Option<(Body, Option<Vec<u8>>)> {
+    let (contents, manifest) = match put.content.payload {
+        Payload::Inline => (Contents::Inline(put.attachment?), None),
+        Payload::Manifest(_) => (Contents::Chunks(put.chunk_keys), Some(put.attachment?)),
+        Payload::Chunk => return None,
+    };
+    let body = Body {
+        path: put.path,
+        content_type: put.content.content_type,
+        contents,
+    };
+    Some((body, manifest))
+}
+
+fn place(space: OwnerId, name: BlindName, dot: Dot) -> Place {
+    Place { space, name, dot }
+}
+
+/// What a change says of a body that was sealed, and what travels beside it.
+pub(super) fn sealed_operation(sealed: Sealed, manifest: Option<Vec<u8>>) -> (Operation, Option<Vec<u8>>) {
+    let mut content = Content {
+        content_type: String::new(),
+        hash: sealed.hash,
+        len: sealed.bytes.len() as u64,
+        payload: Payload::Inline,
+        seal: Some(sealed.seal),
+    };
+    let Some(manifest) = manifest else {
+        return (Operation::Put(content), Some(sealed.bytes));
+    };
+    content.payload = Payload::Manifest(Hash::of(&manifest));
+    let chunks = Manifest::decode(&manifest).map_or(0, |manifest| manifest.total_len());
+    content.len = content.len.saturating_add(chunks);
+    let attachment = Attachment::join(&sealed.bytes, &manifest);
+    (Operation::Put(content), Some(attachment))
+}
 
 impl<S: Store> Engine<S> {
     pub(super) fn command(&mut self, now: Now, request: RequestId, command: Command) -> Result<()> {
@@ -57,7 +107,10 @@ impl<S: Store> Engine<S> {
     }
 
     fn put(&mut self, now: Now, put: Put) -> Result<CommandResult> {
-        let document = self.view(|view| view.document(&put.path))?;
+        let Some(name) = self.config.key.name(&put.path) else {
+            return Ok(Err(CommandError::NoKey));
+        };
+        let document = self.view(|view| view.named(&name))?;
         let current = document.etag();
         if !put.precondition.holds(current) {
             return Ok(Err(CommandError::PreconditionFailed { current }));
@@ -66,7 +119,7 @@ impl<S: Store> Engine<S> {
             return Ok(Err(CommandError::Clash(clash)));
         }
         if let Some(quota_bytes) = self.config.quota_bytes {
-            let used = self.view(|view| view.folder(&FolderPath::root()))?.bytes;
+            let used = self.view(|view| view.everything())?.bytes;
             let old = document.stored().map_or(0, |stored| stored.content.len);
             if used.saturating_sub(old).saturating_add(put.content.len) > quota_bytes {
                 return Ok(Err(CommandError::OverQuota { quota_bytes }));
@@ -86,25 +139,25 @@ impl<S: Store> Engine<S> {
         let all = put.resolve || put.precondition.names_version();
         let heads = document.heads().iter().map(|head| head.dot);
         let seen: Vec<Dot> = heads.take(if all { usize::MAX } else { 1 }).collect();
-        let written = self.write(
-            now,
-            &document,
-            &seen,
-            &put.path,
-            Operation::Put(put.content),
-            put.attachment.as_deref(),
-            true,
-        )?;
+        let path = put.path.clone();
+        let what = match name {
+            DocumentName::Clear(_) => What::Clear(Operation::Put(put.content), put.attachment),
+            DocumentName::Sealed(_) => match body(put) {
+                Some((body, manifest)) => What::Secret(body, manifest),
+                None => return Ok(Err(CommandError::misfit())),
+            },
+        };
+        let written = self.write(now, &document, &seen, &name, what, true)?;
         Ok(match written {
             Ok(_) => {
-                let after = self.view(|view| view.document(&put.path))?;
+                let after = self.view(|view| view.named(&name))?;
                 match after.etag() {
                     Some(etag) => Ok(Reply::Stored {
                         etag,
                         created: current.is_none(),
-                        siblings_replaced: if all { document.siblings().len() } else { 0 },
+                        siblings_replaced: if all { document.siblings().count() } else { 0 },
                     }),
-                    None => Err(CommandError::NotFound(put.path)),
+                    None => Err(CommandError::NotFound(path)),
                 }
             }
             Err(error) => Err(error),
@@ -112,7 +165,10 @@ impl<S: Store> Engine<S> {
     }
 
     fn delete(&mut self, now: Now, delete: &Delete) -> Result<CommandResult> {
-        let document = self.view(|view| view.document(&delete.path))?;
+        let Some(name) = self.config.key.name(&delete.path) else {
+            return Ok(Err(CommandError::NoKey));
+        };
+        let document = self.view(|view| view.named(&name))?;
         let current = document.etag();
         let Some(etag) = current else {
             let conditional = delete
@@ -130,50 +186,48 @@ impl<S: Store> Engine<S> {
             return Ok(Err(CommandError::PreconditionFailed { current }));
         }
         let heads: Vec<Dot> = document.heads().iter().map(|head| head.dot).collect();
-        let written = self.write(
-            now,
-            &document,
-            &heads,
-            &delete.path,
-            Operation::Delete,
-            None,
-            true,
-        )?;
+        let what = What::Clear(Operation::Delete, None);
+        let written = self.write(now, &document, &heads, &name, what, true)?;
         Ok(written.map(|_| Reply::Deleted { etag }))
     }
 
     fn resolve(&mut self, now: Now, resolve: Resolve) -> Result<CommandResult> {
-        let document = self.view(|view| view.document(&resolve.path))?;
-        let Some(kept) = document.heads().iter().find(|head| head.dot == resolve.keep) else {
+        let Some(name) = self.config.key.name(&resolve.path) else {
+            return Ok(Err(CommandError::NoKey));
+        };
+        let document = self.view(|view| view.named(&name))?;
+        let is_sibling = document.heads().iter().any(|head| head.dot == resolve.keep);
+        let Some(kept) = self.view(|view| view.entry(resolve.keep))?.filter(|_| is_sibling) else {
             return Ok(Err(CommandError::NoSuchSibling(resolve.keep)));
         };
-        let attachment = self.view(|view| view.attachment(resolve.keep))?;
-        let operation = kept.content.clone().map_or(Operation::Delete, Operation::Put);
+        let what = self.again(kept)?;
         let heads: Vec<Dot> = document.heads().iter().map(|head| head.dot).collect();
         // The sibling that stays may lack chunks yet.
         let here = !self.pending.contains(&resolve.keep);
-        let written = self.write(
-            now,
-            &document,
-            &heads,
-            &resolve.path,
-            operation,
-            attachment.as_deref(),
-            here,
-        )?;
+        let written = self.write(now, &document, &heads, &name, what, here)?;
         Ok(written.map(|_| Reply::Done))
     }
 
+    /// What a change stored, for another change of the same document.
+    pub(super) fn again(&self, entry: Entry) -> Result<What> {
+        let attachment = self.view(|view| view.attachment(entry.dot()))?;
+        Ok(match entry.content() {
+            Some(content) if content.seal.is_some() => What::Again(Box::new(entry), attachment),
+            content => What::Clear(
+                content.cloned().map_or(Operation::Delete, Operation::Put),
+                attachment,
+            ),
+        })
+    }
+
     /// Makes an entry that replaces the heads `seen` of `document`.
-    #[allow(clippy::too_many_arguments)] // one change, all of it
     pub(super) fn write(
         &mut self,
         now: Now,
         document: &Document,
         seen: &[Dot],
-        path: &DocumentPath,
-        operation: Operation,
-        attachment: Option<&[u8]>,
+        name: &DocumentName,
+        what: What,
         chunks_here: bool,
     ) -> Result<std::result::Result<Dot, CommandError>> {
         if self.membership.is_revoked(self.node) {
@@ -195,10 +249,14 @@ impl<S: Store> Engine<S> {
             writer,
             sequence: Sequence(self.own.last.0 + 1),
         };
+        let Some((operation, attachment)) = self.sealed_as_it_must(dot, name, what) else {
+            return Ok(Err(CommandError::NoKey));
+        };
+        let attachment = attachment.as_deref();
         let change = Change {
             space: self.config.owner,
             dot,
-            path: path.clone(),
+            name: name.clone(),
             context,
             time: self.clock_of_writes.tick(now.wall),
             operation,
@@ -208,11 +266,17 @@ impl<S: Store> Engine<S> {
             Err(error) => return Ok(Err(CommandError::Invalid(error.to_string()))),
         };
         let Ok(manifest) = self.config.key.payloads().attach(&entry, attachment) else {
-            return Ok(Err(CommandError::Invalid(
-                "the payload does not fit its description".into(),
-            )));
+            return Ok(Err(CommandError::misfit()));
         };
-        let applied = space::apply(self.tx()?, &entry, attachment, manifest.as_ref(), chunks_here)?;
+        let opened = self.config.key.open(&entry, attachment).map(|body| body.opened);
+        let applied = space::apply(
+            self.tx()?,
+            &entry,
+            attachment,
+            manifest.as_ref(),
+            chunks_here,
+            opened.as_ref(),
+        )?;
         self.own.last = dot.sequence;
         self.held.insert(dot);
         self.changed.own = true;
@@ -228,6 +292,31 @@ impl<S: Store> Engine<S> {
         self.release(applied.released);
         self.fresh.push(dot);
         Ok(Ok(dot))
+    }
+
+    /// What a change says and what travels beside it. `None`: it has to be sealed, and cannot be.
+    fn sealed_as_it_must(
+        &self,
+        dot: Dot,
+        name: &DocumentName,
+        what: What,
+    ) -> Option<(Operation, Option<Vec<u8>>)> {
+        let (sealed, manifest) = match (what, name) {
+            (What::Clear(operation, attachment), _) => return Some((operation, attachment)),
+            (_, DocumentName::Clear(_)) => return None,
+            (What::Secret(body, manifest), DocumentName::Sealed(name)) => {
+                let place = place(self.config.owner, *name, dot);
+                (self.config.key.seal(&place, &body)?, manifest)
+            }
+            (What::Again(entry, attachment), DocumentName::Sealed(name)) => {
+                let place = place(self.config.owner, *name, dot);
+                let attachment = attachment.as_deref();
+                let parts = Attachment::split(entry.content(), attachment)?;
+                let manifest = parts.manifest.map(<[u8]>::to_vec);
+                (self.config.key.reseal(&entry, attachment, &place)?, manifest)
+            }
+        };
+        Some(sealed_operation(sealed, manifest))
     }
 
     /// What stands in the way of a document at `path`.
@@ -250,7 +339,7 @@ impl<S: Store> Engine<S> {
     /// What may still be stored here.
     pub(super) fn free_bytes(&self) -> Result<u64> {
         let by_quota = match self.config.quota_bytes {
-            Some(quota) => quota.saturating_sub(self.view(|view| view.folder(&FolderPath::root()))?.bytes),
+            Some(quota) => quota.saturating_sub(self.view(|view| view.everything())?.bytes),
             None => u64::MAX,
         };
         let by_disk = self.storage_free.unwrap_or(u64::MAX >> 1);
@@ -270,7 +359,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn status(&self, now: Now) -> Result<Status> {
-        let root = self.view(|view| view.folder(&FolderPath::root()))?;
+        let root = self.view(|view| view.everything())?;
         let linked: Vec<_> = self
             .links
             .granted()

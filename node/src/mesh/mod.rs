@@ -54,7 +54,7 @@ pub use message::{
     MessageError, REASON_LEN_MAX, StorageError, StorageRequest, StorageResponse, SyncRequest, carried_chunk,
     chunk_frame,
 };
-pub use oracle::Answer;
+pub use oracle::{Answer, Keys, ReplayedKeys};
 #[doc(hidden)]
 pub use radio::radio_message;
 pub(crate) use radio::redact_radio_message;

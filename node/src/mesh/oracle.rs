@@ -1,9 +1,9 @@
 //! What an engine does that cannot be done again from a recording of it.
 //!
 //! An engine is a function of its configuration, its seed, its store and its events, and so it can be replayed. But a
-//! recording holds neither the device's key nor the contents of documents ([`record`](crate::record)), and three
-//! things depend on these: signatures, the length that contents have when they are packed for a radio, and what a
-//! decoder says of a frame that it cannot read. The engine gets all three from here. While it is recorded they are
+//! recording holds neither keys nor the contents of documents ([`record`](crate::record)), and some things depend on
+//! these: signatures, what is sealed and opened, the length that contents have when they are packed for a radio, and what
+//! a decoder says of a frame that it cannot read. The engine gets all of them from here. While it is recorded they are
 //! noted; in a replay they are given back, in order.
 
 use std::cell::{Cell, RefCell};
@@ -11,8 +11,12 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Hash, KeyPair, NodeId, Sign, Signature};
-use crate::space::Payloads;
+use crate::model::{
+    BlindName, Category, DocumentName, DocumentPath, Entry, EpochId, Hash, KeyPair, NodeId, Seal, Sign,
+    Signature,
+};
+use crate::seal::{Body, Contents, EpochKey, Keyring, Place, SealedBody};
+use crate::space::{Opened, Payloads};
 
 /// Something that a replay cannot find out by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,15 +27,49 @@ pub enum Answer {
     Length(u64),
     /// Why a frame or an entry cannot be read.
     Complaint(String),
+    /// What stands for a path; `None`: no key is here.
+    Name(Option<BlindName>),
+    /// With what a body was sealed, the hash of the sealed body, and its length; `None`: it cannot be.
+    Sealed(Option<(Seal, Hash, u64)>),
+    /// What a sealed body says: path, content type, length; of small contents, the hash. `None`: it cannot be opened.
+    Opened(Option<(DocumentPath, String, u64, Option<Hash>)>),
 }
 
-/// The device's key, or what stands in for it.
+/// The keys of a node.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Its own.
+    pub device: KeyPair,
+    /// Those of its space.
+    pub space: Keyring,
+}
+
+impl Keys {
+    /// What a replay knows of them.
+    pub fn public(&self) -> ReplayedKeys {
+        ReplayedKeys {
+            device: self.device.node_id(),
+            first: self.space.first().map(EpochKey::id),
+        }
+    }
+}
+
+/// What a replay knows of a node's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayedKeys {
+    /// The device.
+    pub device: NodeId,
+    /// The first epoch, if its key was there.
+    pub first: Option<EpochId>,
+}
+
+/// A node's keys, or what stands in for them.
 #[derive(Debug)]
 pub(super) enum Oracle {
     /// Nobody looks on.
-    Live(KeyPair),
+    Live(Keys),
     /// Everything is noted.
-    Noted(KeyPair, RefCell<Vec<Answer>>),
+    Noted(Keys, RefCell<Vec<Answer>>),
     /// Everything is given back.
     Replayed(Replayed),
 }
@@ -40,6 +78,8 @@ pub(super) enum Oracle {
 #[derive(Debug)]
 pub(super) struct Replayed {
     node: NodeId,
+    /// The first epoch, whose key was there.
+    first: Option<EpochId>,
     answers: RefCell<VecDeque<Answer>>,
     /// An answer was asked for that is not the next one.
     strayed: Cell<bool>,
@@ -57,9 +97,10 @@ impl Replayed {
 }
 
 impl Oracle {
-    pub(super) fn replayed(node: NodeId) -> Self {
+    pub(super) fn replayed(keys: ReplayedKeys) -> Self {
         Self::Replayed(Replayed {
-            node,
+            node: keys.device,
+            first: keys.first,
             answers: RefCell::default(),
             strayed: Cell::new(false),
         })
@@ -67,15 +108,15 @@ impl Oracle {
 
     /// From now on everything is noted.
     pub(super) fn note(&mut self) {
-        if let Self::Live(key) = self {
-            *self = Self::Noted(key.clone(), RefCell::default());
+        if let Self::Live(keys) = self {
+            *self = Self::Noted(keys.clone(), RefCell::default());
         }
     }
 
     /// From now on nothing is noted any more.
     pub(super) fn stop_noting(&mut self) {
-        if let Self::Noted(key, _) = self {
-            *self = Self::Live(key.clone());
+        if let Self::Noted(keys, _) = self {
+            *self = Self::Live(keys.clone());
         }
     }
 
@@ -149,6 +190,159 @@ impl Oracle {
     }
 }
 
+/// A body that was sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sealed {
+    pub(super) seal: Seal,
+    /// Of the sealed body.
+    pub(super) hash: Hash,
+    /// The sealed body; in a replay, as many zeros.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A body that was opened. In a replay its contents are zeros, and of chunks no keys are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OpenedBody {
+    pub(super) body: Body,
+    /// What the tables keep of it.
+    pub(super) opened: Opened,
+    /// Of small contents.
+    pub(super) hash: Option<Hash>,
+}
+
+impl OpenedBody {
+    fn of(body: Body, hash: Option<Hash>) -> Self {
+        let opened = Opened::of(&body);
+        Self { body, opened, hash }
+    }
+}
+
+impl Oracle {
+    /// What stands for `path` in changes. `None`: that takes a key, and there is none here.
+    pub(super) fn name(&self, path: &DocumentPath) -> Option<DocumentName> {
+        if path.category() == Category::Public {
+            return Some(DocumentName::Clear(path.clone()));
+        }
+        let blind = match self {
+            Self::Live(keys) => keys.space.name(path),
+            Self::Noted(keys, answers) => {
+                let blind = keys.space.name(path);
+                answers.borrow_mut().push(Answer::Name(blind));
+                blind
+            }
+            Self::Replayed(replayed) => replayed.next(|answer| match answer {
+                Answer::Name(blind) => Some(blind),
+                _ => None,
+            })?,
+        };
+        blind.map(DocumentName::Sealed)
+    }
+
+    /// Seals the body of a new change. `None`: there is no key here, or the body is too long.
+    pub(super) fn seal(&self, place: &Place, body: &Body) -> Option<Sealed> {
+        self.sealing(|keys| keys.space.current()?.seal(place, body).ok())
+    }
+
+    /// Seals a body as its writer did, who sent it as it was. `None`: the first epoch's key is not here.
+    pub(super) fn seal_again(&self, place: &Place, body: &Body) -> Option<Sealed> {
+        self.sealing(|keys| keys.space.first()?.seal(place, body).ok())
+    }
+
+    /// Seals what a sealed change stored for another change of the same document.
+    pub(super) fn reseal(&self, entry: &Entry, attachment: Option<&[u8]>, place: &Place) -> Option<Sealed> {
+        self.sealing(|keys| {
+            let body = keys.space.open(entry, attachment)?;
+            keys.space.current()?.seal(place, &body).ok()
+        })
+    }
+
+    fn sealing(&self, seal: impl FnOnce(&Keys) -> Option<SealedBody>) -> Option<Sealed> {
+        let live = |keys: &Keys| {
+            let SealedBody { seal, bytes } = seal(keys)?;
+            let hash = Hash::of(&bytes);
+            Some(Sealed { seal, hash, bytes })
+        };
+        match self {
+            Self::Live(keys) => live(keys),
+            Self::Noted(keys, answers) => {
+                let sealed = live(keys);
+                let noted = sealed.as_ref();
+                let noted = noted.map(|sealed| (sealed.seal, sealed.hash, sealed.bytes.len() as u64));
+                answers.borrow_mut().push(Answer::Sealed(noted));
+                sealed
+            }
+            Self::Replayed(replayed) => {
+                let (seal, hash, len) = replayed.next(|answer| match answer {
+                    Answer::Sealed(noted) => Some(noted),
+                    _ => None,
+                })??;
+                let bytes = vec![0; usize::try_from(len).ok()?.min(ATTACHMENT_LEN_MAX)];
+                Some(Sealed { seal, hash, bytes })
+            }
+        }
+    }
+
+    /// The first epoch, if its key is here.
+    pub(super) fn first_epoch(&self) -> Option<EpochId> {
+        match self {
+            Self::Live(keys) | Self::Noted(keys, _) => keys.space.first().map(EpochKey::id),
+            Self::Replayed(replayed) => replayed.first,
+        }
+    }
+
+    /// Opens the sealed body beside an entry. `None`: there is none, or its key is not here.
+    pub(super) fn open(&self, entry: &Entry, attachment: Option<&[u8]>) -> Option<OpenedBody> {
+        entry.content()?.seal?;
+        let live = |keys: &Keys| {
+            let body = keys.space.open(entry, attachment)?;
+            Some(OpenedBody::of(body, None))
+        };
+        match self {
+            Self::Live(keys) => live(keys),
+            Self::Noted(keys, answers) => {
+                let mut opened = live(keys);
+                if let Some(opened) = &mut opened
+                    && let Contents::Inline(bytes) = &opened.body.contents
+                {
+                    opened.hash = Some(Hash::of(bytes));
+                }
+                let noted = opened.as_ref().map(|body| {
+                    let Opened {
+                        path,
+                        content_type,
+                        len,
+                    } = body.opened.clone();
+                    (path, content_type, len, body.hash)
+                });
+                answers.borrow_mut().push(Answer::Opened(noted));
+                opened
+            }
+            Self::Replayed(replayed) => {
+                let (path, content_type, len, hash) = replayed.next(|answer| match answer {
+                    Answer::Opened(noted) => Some(noted),
+                    _ => None,
+                })??;
+                let zeros = usize::try_from(len).unwrap_or(0).min(ATTACHMENT_LEN_MAX);
+                let contents = match hash {
+                    Some(_) => Contents::Inline(vec![0; zeros]),
+                    None => Contents::Chunks(Vec::new()),
+                };
+                let body = Body {
+                    path,
+                    content_type,
+                    contents,
+                };
+                let mut opened = OpenedBody::of(body, hash);
+                opened.opened.len = len;
+                Some(opened)
+            }
+        }
+    }
+}
+
+/// What lies beside an entry, at most: placeholders of a recording that says more are none.
+const ATTACHMENT_LEN_MAX: usize = 2 * 1024 * 1024;
+
 /// The beginning of a hash of what is signed.
 fn name(context: &str, message: &[u8]) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = Hash::of(&[context.as_bytes(), &[0], message].concat()).0;
@@ -158,7 +352,7 @@ fn name(context: &str, message: &[u8]) -> u64 {
 impl Sign for Oracle {
     fn node_id(&self) -> NodeId {
         match self {
-            Self::Live(key) | Self::Noted(key, _) => key.node_id(),
+            Self::Live(keys) | Self::Noted(keys, _) => keys.device.node_id(),
             Self::Replayed(replayed) => replayed.node,
         }
     }
@@ -166,9 +360,9 @@ impl Sign for Oracle {
     /// In a replay that goes another way than what was recorded: a signature that nobody will take for one.
     fn sign(&self, context: &str, message: &[u8]) -> Signature {
         match self {
-            Self::Live(key) => key.sign(context, message),
-            Self::Noted(key, answers) => {
-                let signature = key.sign(context, message);
+            Self::Live(keys) => keys.device.sign(context, message),
+            Self::Noted(keys, answers) => {
+                let signature = keys.device.sign(context, message);
                 let answer = Answer::Signature(name(context, message), signature);
                 answers.borrow_mut().push(answer);
                 signature
@@ -189,26 +383,56 @@ impl Sign for Oracle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Dot, Incarnation, Sequence, Writer};
 
     #[test]
     fn what_was_noted_is_given_back() {
         let key = KeyPair::from_seed(&[1; 32]);
-        let mut live = Oracle::Live(key.clone());
+        let keys = Keys {
+            device: key.clone(),
+            space: Keyring::of_first(EpochKey::first(&key)),
+        };
+        let mut live = Oracle::Live(keys.clone());
         live.note();
         let signature = live.sign("context", b"message");
         assert_eq!(signature, key.sign("context", b"message"));
         live.length(70);
         live.complaint(&"bad");
+        let path = DocumentPath::parse("/private/notes/a").unwrap();
+        let Some(DocumentName::Sealed(blind)) = live.name(&path) else {
+            panic!("it has the key");
+        };
+        let place = Place {
+            space: key.owner_id(),
+            name: blind,
+            dot: Dot {
+                writer: Writer {
+                    node: key.node_id(),
+                    incarnation: Incarnation(1),
+                },
+                sequence: Sequence(1),
+            },
+        };
+        let body = Body {
+            path: path.clone(),
+            content_type: "text/plain".into(),
+            contents: Contents::Inline(b"text".to_vec()),
+        };
+        let sealed = live.seal(&place, &body).unwrap();
         let noted = live.noted();
-        assert_eq!(noted.len(), 3);
+        assert_eq!(noted.len(), 5);
         assert!(live.noted().is_empty());
 
-        let replayed = Oracle::replayed(key.node_id());
+        let replayed = Oracle::replayed(keys.public());
         replayed.expect(noted.clone());
         assert_eq!(replayed.sign("context", b"message"), signature);
         assert!(!replayed.is_exhausted());
         assert_eq!(replayed.length(9), 70);
         assert_eq!(replayed.complaint(&"another"), "bad");
+        assert_eq!(replayed.name(&path), Some(DocumentName::Sealed(blind)));
+        let again = replayed.seal(&place, &body).unwrap();
+        assert_eq!((again.seal, again.hash), (sealed.seal, sealed.hash));
+        assert_eq!(again.bytes, vec![0; sealed.bytes.len()]);
         assert!(replayed.is_exhausted());
         replayed.length(9);
         assert!(!replayed.is_exhausted());

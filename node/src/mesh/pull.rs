@@ -8,7 +8,7 @@ use rand_chacha::rand_core::Rng;
 use super::engine::{Engine, Result};
 use super::radio::Obstacle;
 use super::{CarriedEntry, Changes, LinkId, Message, Report, SyncRequest};
-use crate::model::{CLOCK_LEN_MAX, Capabilities, Clock, Dot, Entry, FolderPath, Hash, Instant, Now};
+use crate::model::{CLOCK_LEN_MAX, Capabilities, Clock, Dot, Entry, Hash, Instant, Now};
 use crate::space;
 use crate::store::Store;
 
@@ -346,7 +346,15 @@ impl<S: Store> Engine<S> {
             self.changed.held = true;
             return Ok(Ok(Some(entry.dot())));
         }
-        let applied = space::apply(self.tx()?, &entry, attachment, manifest.as_ref(), false)?;
+        let opened = self.config.key.open(&entry, attachment).map(|body| body.opened);
+        let applied = space::apply(
+            self.tx()?,
+            &entry,
+            attachment,
+            manifest.as_ref(),
+            false,
+            opened.as_ref(),
+        )?;
         let dot = entry.dot();
         self.held.insert(dot);
         self.changed.held = true;
@@ -361,9 +369,12 @@ impl<S: Store> Engine<S> {
         let mut check = Clock::new();
         check.insert(dot);
         self.check_own_writer(&check);
-        let path = &entry.change().path;
-        if applied.live && self.view(|view| view.document(path))?.is_conflicted() {
-            self.report(Report::Conflict(path.clone()));
+        let document = self.view(|view| view.named(&entry.change().name))?;
+        if applied.live && document.is_conflicted() {
+            let path = entry.change().name.path().or(document.opened_path());
+            if let Some(path) = path {
+                self.report(Report::Conflict(path.clone()));
+            }
         }
         self.release(applied.released);
         Ok(Ok(Some(dot)))
@@ -373,8 +384,8 @@ impl<S: Store> Engine<S> {
         let (Some(quota), Some(content)) = (self.config.quota_bytes, entry.content()) else {
             return Ok(false);
         };
-        let used = self.view(|view| view.folder(&FolderPath::root()))?.bytes;
-        let old = self.view(|view| view.document(&entry.change().path))?;
+        let used = self.view(|view| view.everything())?.bytes;
+        let old = self.view(|view| view.named(&entry.change().name))?;
         let old = old.stored().map_or(0, |stored| stored.content.len);
         Ok(used.saturating_sub(old).saturating_add(content.len) > quota)
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Report;
 use super::engine::{Engine, Result};
-use crate::model::{Dot, Instant, Now, Operation, Sequence, Writer};
+use crate::model::{Dot, Instant, Now, Sequence, Writer};
 use crate::store::Store;
 
 /// The clock has to stand for so long: after a start it may be set once more.
@@ -137,10 +137,9 @@ impl<S: Store> Engine<S> {
         if !entry.change().time.is_too_far_ahead(now.wall) {
             return Ok(());
         }
-        let path = &entry.change().path;
-        let document = self.view(|view| view.document(path))?;
-        let attachment = self.view(|view| view.attachment(dot))?;
-        let operation = entry.content().cloned().map_or(Operation::Delete, Operation::Put);
+        let name = entry.change().name.clone();
+        let document = self.view(|view| view.named(&name))?;
+        let what = self.again(entry)?;
         // Another sibling that this node wrote, in an earlier life, has to stay: it would be replaced by whatever has the same writer.
         let writer = self.writer(now.wall);
         if (document.heads().iter()).any(|head| head.dot != dot && head.dot.writer == writer) {
@@ -148,16 +147,8 @@ impl<S: Store> Engine<S> {
         }
         let here = !self.pending.contains(&dot);
         let requested = self.requested.remove(&dot);
-        let written = self.write(
-            now,
-            &document,
-            &[dot],
-            path,
-            operation,
-            attachment.as_deref(),
-            here,
-        )?;
-        // A node that was revoked writes nothing any more.
+        let written = self.write(now, &document, &[dot], &name, what, here)?;
+        // A node that was revoked writes nothing any more, nor does one without the key.
         if let (Ok(new), true) = (written, requested) {
             self.requested.insert(new);
             self.changed.requested = true;

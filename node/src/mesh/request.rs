@@ -2,7 +2,7 @@
 
 use super::command::{CommandError, CommandResult, Price, Reply};
 use super::engine::{Engine, Result};
-use crate::model::{DocumentPath, Dot};
+use crate::model::{Category, DocumentPath, Dot, Entry};
 use crate::store::Store;
 
 /// Most payloads that are asked for at once.
@@ -16,6 +16,12 @@ impl<S: Store> Engine<S> {
             return Ok(Err(CommandError::NotFound(path.clone())));
         };
         let (dot, len) = (stored.head.dot, stored.content.len);
+        // Sealed, it is longer.
+        let entry = self.view(|view| view.entry(dot))?;
+        let carried = entry
+            .as_ref()
+            .and_then(Entry::content)
+            .map_or(len, |content| content.len);
         let pending = self.pending.contains(&dot);
         if begin && pending && !self.requested.contains(&dot) {
             if self.requested.len() >= REQUESTED_MAX {
@@ -36,7 +42,7 @@ impl<S: Store> Engine<S> {
             len,
             lacking: lens.iter().map(|len| u64::from(*len)).sum(),
             chunks: lens.len(),
-            unasked: self.config.radio_payloads.takes(path, len),
+            unasked: self.config.radio_payloads.takes(path.category(), carried),
             requested: self.requested.contains(&dot),
             linked: self.links.granted_peers().into_iter().collect(),
             radios: self.radio_prices(dot, &lens),
@@ -52,7 +58,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// The payload is to be fetched by radio: it is short enough, or somebody asked for it.
-    pub(super) fn is_wanted_by_radio(&self, dot: Dot, path: &DocumentPath, len: u64) -> bool {
-        self.requested.contains(&dot) || self.config.radio_payloads.takes(path, len)
+    pub(super) fn is_wanted_by_radio(&self, dot: Dot, category: Category, len: u64) -> bool {
+        self.requested.contains(&dot) || self.config.radio_payloads.takes(category, len)
     }
 }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::codec::{self, CodecError};
 use super::context::{CONTEXT_WRITERS_MAX, Context};
 use super::{
-    BadSignature, DocumentPath, Dot, ETag, Hash, HybridTime, OwnerId, Sequence, Sign, Signature, verify,
+    BadSignature, Category, DocumentName, Dot, ETag, Hash, HybridTime, OwnerId, Seal, Sequence, Sign,
+    Signature, verify,
 };
 
 /// Most bytes of an encoded entry, without its payload.
@@ -15,7 +16,7 @@ pub const CONTENT_TYPE_LEN_MAX: usize = 1024;
 /// Largest document, in bytes: 1 TiB.
 pub const DOCUMENT_LEN_MAX: u64 = 1 << 40;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const SIGNATURE_CONTEXT: &str = "cairn 1 entry";
 
 /// What is wrong with a received entry.
@@ -31,6 +32,9 @@ pub enum EntryError {
     /// A length or sequence outside its bound.
     #[error("out of bounds: {0}")]
     OutOfBounds(&'static str),
+    /// A private or shared document in the clear, or a public one sealed.
+    #[error("documents of private/ and shared/ are sealed, those of public/ are not")]
+    WrongSeal,
     /// Not signed by its writer.
     #[error(transparent)]
     BadSignature(#[from] BadSignature),
@@ -49,32 +53,45 @@ pub enum Payload {
 
 /// What a PUT stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(String, Hash, u64, Payload)", into = "(String, Hash, u64, Payload)")]
+#[serde(from = "WireContent", into = "WireContent")]
 pub struct Content {
-    /// The media type, byte for byte as the client gave it.
+    /// The media type, byte for byte as the client gave it. Of a sealed document, none.
     pub content_type: String,
-    /// BLAKE3 over the whole document.
+    /// BLAKE3 over the whole document. Of a sealed one, over its sealed body.
     pub hash: Hash,
-    /// Length in bytes.
+    /// Length in bytes. Of a sealed document, that of the sealed body and chunks.
     pub len: u64,
-    /// Where the bytes are.
+    /// Where the bytes are. Those of a sealed document never lie in one chunk alone: its type and path have to be somewhere.
     pub payload: Payload,
+    /// With what the body is sealed.
+    pub seal: Option<Seal>,
 }
 
-impl From<(String, Hash, u64, Payload)> for Content {
-    fn from((content_type, hash, len, payload): (String, Hash, u64, Payload)) -> Self {
+/// `[content type, hash, length, payload, [epoch, tag] or null]`
+type WireContent = (String, Hash, u64, Payload, Option<Seal>);
+
+impl From<WireContent> for Content {
+    fn from((content_type, hash, len, payload, seal): WireContent) -> Self {
         Self {
             content_type,
             hash,
             len,
             payload,
+            seal,
         }
     }
 }
 
-impl From<Content> for (String, Hash, u64, Payload) {
+impl From<Content> for WireContent {
     fn from(content: Content) -> Self {
-        (content.content_type, content.hash, content.len, content.payload)
+        let Content {
+            content_type,
+            hash,
+            len,
+            payload,
+            seal,
+        } = content;
+        (content_type, hash, len, payload, seal)
     }
 }
 
@@ -95,7 +112,7 @@ pub struct Change {
     /// The change's name.
     pub dot: Dot,
     /// Which document.
-    pub path: DocumentPath,
+    pub name: DocumentName,
     /// What its writer had seen of the document.
     pub context: Context,
     /// When, for display and for choosing among siblings.
@@ -114,20 +131,20 @@ pub struct Entry {
     signature: Signature,
 }
 
-/// `[version, space, dot, path, context, time, operation]`: the signed part.
-type WireChange = (u8, OwnerId, Dot, DocumentPath, Context, HybridTime, Operation);
+/// `[version, space, dot, name, context, time, operation]`: the signed part.
+type WireChange = (u8, OwnerId, Dot, DocumentName, Context, HybridTime, Operation);
 
 impl Change {
     fn to_wire(&self) -> WireChange {
         let Self {
             space,
             dot,
-            path,
+            name,
             context,
             time,
             operation,
         } = self.clone();
-        (VERSION, space, dot, path, context, time, operation)
+        (VERSION, space, dot, name, context, time, operation)
     }
 
     fn check_bounds(&self) -> Result<(), EntryError> {
@@ -140,6 +157,9 @@ impl Change {
         if self.context.len() > CONTEXT_WRITERS_MAX {
             return Err(EntryError::OutOfBounds("too many writers in the context"));
         }
+        if !self.is_sealed_as_it_must() {
+            return Err(EntryError::WrongSeal);
+        }
         if let Operation::Put(content) = &self.operation {
             if content.len > DOCUMENT_LEN_MAX {
                 return Err(EntryError::OutOfBounds("document length"));
@@ -149,6 +169,19 @@ impl Change {
             }
         }
         Ok(())
+    }
+
+    fn is_sealed_as_it_must(&self) -> bool {
+        match (&self.name, &self.operation) {
+            (DocumentName::Clear(path), Operation::Put(content)) => {
+                path.category() == Category::Public && content.seal.is_none()
+            }
+            (DocumentName::Clear(path), Operation::Delete) => path.category() == Category::Public,
+            (DocumentName::Sealed(_), Operation::Put(content)) => {
+                content.seal.is_some() && content.content_type.is_empty() && content.payload != Payload::Chunk
+            }
+            (DocumentName::Sealed(_), Operation::Delete) => true,
+        }
     }
 }
 
@@ -185,7 +218,7 @@ impl Entry {
     /// Reads an entry that this node verified before it stored it: bounds and signature are not checked again.
     pub fn decode_trusted(bytes: &[u8]) -> Result<Self, EntryError> {
         let (wire, signature): (WireChange, Signature) = codec::decode(bytes, ENTRY_LEN_MAX)?;
-        let (version, space, dot, path, context, time, operation) = wire;
+        let (version, space, dot, name, context, time, operation) = wire;
         if version != VERSION {
             return Err(EntryError::UnknownVersion(version));
         }
@@ -193,7 +226,7 @@ impl Entry {
             change: Change {
                 space,
                 dot,
-                path,
+                name,
                 context,
                 time,
                 operation,
@@ -253,7 +286,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Incarnation, KeyPair, Writer};
+    use crate::model::{BlindName, BodyTag, DocumentPath, EpochId, Incarnation, KeyPair, Writer};
     use proptest::prelude::*;
 
     fn pair() -> KeyPair {
@@ -271,7 +304,7 @@ mod tests {
                 writer,
                 sequence: Sequence(sequence),
             },
-            path: DocumentPath::parse("/public/notes/a").unwrap(),
+            name: DocumentName::Clear(DocumentPath::parse("/public/notes/a").unwrap()),
             context: Context::new(),
             time: HybridTime(77),
             operation: Operation::Put(Content {
@@ -279,6 +312,7 @@ mod tests {
                 hash: Hash::of(b"hello"),
                 len: 5,
                 payload: Payload::Inline,
+                seal: None,
             }),
         }
     }
@@ -328,6 +362,64 @@ mod tests {
             Entry::sign(change(1), &stranger),
             Err(EntryError::BadSignature(BadSignature))
         );
+    }
+
+    #[test]
+    fn private_documents_are_sealed_and_public_ones_are_not() {
+        let seal = Some(Seal {
+            epoch: EpochId([1; 8]),
+            tag: BodyTag([2; 16]),
+        });
+        let clear = |path| DocumentName::Clear(DocumentPath::parse(path).unwrap());
+        let sealed = DocumentName::Sealed(BlindName([3; 16]));
+        let put = |content_type: &str, payload, seal| {
+            Operation::Put(Content {
+                content_type: content_type.into(),
+                hash: Hash([4; 32]),
+                len: 5,
+                payload,
+                seal,
+            })
+        };
+        for (name, operation, is_good) in [
+            (sealed.clone(), put("", Payload::Inline, seal), true),
+            (
+                sealed.clone(),
+                put("", Payload::Manifest(Hash([5; 32])), seal),
+                true,
+            ),
+            (sealed.clone(), Operation::Delete, true),
+            (sealed.clone(), put("", Payload::Inline, None), false),
+            (sealed.clone(), put("text/plain", Payload::Inline, seal), false),
+            (sealed, put("", Payload::Chunk, seal), false),
+            (
+                clear("/public/a/b"),
+                put("text/plain", Payload::Inline, seal),
+                false,
+            ),
+            (
+                clear("/private/a/b"),
+                put("text/plain", Payload::Inline, None),
+                false,
+            ),
+            (clear("/private/a/b"), Operation::Delete, false),
+            (
+                clear("/shared/a/b"),
+                put("text/plain", Payload::Inline, None),
+                false,
+            ),
+        ] {
+            let change = Change {
+                name,
+                operation,
+                ..change(1)
+            };
+            let signed = Entry::sign(change, &pair());
+            assert_eq!(signed.is_ok(), is_good, "{signed:?}");
+            if let Ok(entry) = signed {
+                assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
+            }
+        }
     }
 
     #[test]

@@ -56,6 +56,19 @@ impl KeyPair {
         OwnerId(self.public())
     }
 
+    /// The secret half for agreeing on keys with whoever knows the public one (X25519, RFC 7748).
+    pub(crate) fn agreement_secret(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_scalar_bytes())
+    }
+
+    /// What to agree on keys with, given somebody's public half; `None` if it is none.
+    pub(crate) fn agreement_key(public: &[u8; 32]) -> Option<[u8; 32]> {
+        let key = VerifyingKey::from_bytes(public)
+            .ok()
+            .filter(|key| !key.is_weak())?;
+        Some(key.to_montgomery().to_bytes())
+    }
+
     /// Signs `message` under `context`, a constant that keeps signatures of different kinds apart.
     pub fn sign(&self, context: &str, message: &[u8]) -> Signature {
         Signature(self.0.sign(&signed_bytes(context, message)).to_bytes())

@@ -7,10 +7,12 @@ use super::codec::{self, CodecError};
 
 /// Most chunks of one document: with its length and a frame's bound in mind, some 11 GiB at the average chunk.
 pub const MANIFEST_CHUNKS_MAX: usize = 45_000;
+/// Most chunks of a sealed document, whose body holds a key for each: some 6 GiB.
+pub const SEALED_CHUNKS_MAX: usize = 24_000;
 /// Most bytes of an encoded manifest; fits one frame.
 pub const MANIFEST_LEN_MAX: usize = 1_800_016;
 /// Largest chunk, in bytes.
-pub const CHUNK_LEN_MAX: u32 = 1024 * 1024;
+pub const CHUNK_LEN_MAX: u32 = 1024 * 1024 + 32 * 1024 + 16;
 
 const VERSION: u8 = 1;
 

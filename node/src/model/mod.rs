@@ -4,6 +4,7 @@
 //! signed has exactly one encoding ([`codec`]).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod attachment;
 mod bytes32;
 mod clock;
 pub mod codec;
@@ -19,10 +20,12 @@ mod membership;
 mod path;
 mod ranges;
 mod revocation;
+mod sealed;
 mod standing;
 mod time;
 mod verified;
 
+pub use attachment::Attachment;
 pub use bytes32::ParseIdError;
 pub use clock::{CLOCK_LEN_MAX, Causality, Clock, RANGES_MAX, WRITERS_MAX};
 pub use context::{CONTEXT_WRITERS_MAX, Context};
@@ -35,11 +38,15 @@ pub use etag::ETag;
 pub use grant::{Capabilities, GRANT_LEN_MAX, GRANT_NAME_LEN_MAX, Grant, GrantError};
 pub use hash::Hash;
 pub use identity::{BadSignature, KeyPair, NodeId, OwnerId, Sign, Signature, verify};
-pub use manifest::{CHUNK_LEN_MAX, ChunkRef, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest, ManifestError};
+pub use manifest::{
+    CHUNK_LEN_MAX, ChunkRef, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest, ManifestError,
+    SEALED_CHUNKS_MAX,
+};
 pub use membership::{CHAIN_LEN_MAX, MEMBERS_MAX, Membership};
 pub use path::{
     Category, DocumentPath, FolderPath, NAME_LEN_MAX, PATH_DEPTH_MAX, PATH_LEN_MAX, PathError, check_name,
 };
 pub use revocation::{KEPT_MAX, REVOCATION_LEN_MAX, Revocation, StatementId};
+pub use sealed::{BlindName, BodyTag, DocumentName, EpochId, Seal};
 pub use time::{HybridClock, HybridTime, Instant, Now, WallTime};
 pub use verified::remember_verified;

@@ -132,6 +132,7 @@ impl GivenCommand {
                 path,
                 content,
                 attachment: attachment.map(ByteBuf::into_vec),
+                chunk_keys: Vec::new(),
                 precondition: precondition(conditions),
                 resolve,
             }),

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::{Answer, Given, Mark};
-use crate::mesh::{Config, PayloadPolicy};
-use crate::model::{Instant, Membership, NodeId, OwnerId};
+use crate::mesh::{Config, PayloadPolicy, ReplayedKeys};
+use crate::model::{Instant, Membership, OwnerId};
 use crate::store::Table;
 
 /// One part of a recording.
@@ -30,8 +30,8 @@ pub enum Record {
 pub struct Head {
     /// The program's version.
     pub program: String,
-    /// The device.
-    pub node: NodeId,
+    /// What is public of the node's keys.
+    pub keys: ReplayedKeys,
     /// Whose space.
     pub owner: OwnerId,
     /// See [`Config::membership`].
@@ -59,7 +59,7 @@ impl Head {
     pub fn new(config: &Config, seed: &[u8; 32]) -> Self {
         Self {
             program: env!("CARGO_PKG_VERSION").into(),
-            node: config.key.node_id(),
+            keys: config.key.public(),
             owner: config.owner,
             membership: config.membership.clone(),
             continues: config.continues,
@@ -76,9 +76,9 @@ impl Head {
 
     /// What the engine was started with: the configuration, for [`Engine::replay`](crate::mesh::Engine::replay), and
     /// the seed.
-    pub fn start(self) -> (Config<NodeId>, [u8; 32]) {
+    pub fn start(self) -> (Config<ReplayedKeys>, [u8; 32]) {
         let config = Config {
-            key: self.node,
+            key: self.keys,
             owner: self.owner,
             membership: self.membership,
             continues: self.continues,

@@ -1,7 +1,7 @@
 //! Taking contents out of what an engine is given and does.
 
 use crate::mesh::{self, CarriedEntry, Message};
-use crate::model::{Content, Entry, Hash, Manifest, Payload};
+use crate::model::{Attachment, Content, Entry, Hash, Manifest, Payload};
 use crate::space::Payloads;
 
 /// What a replay refuses as well: no content, no placeholder and no manifest.
@@ -30,13 +30,10 @@ pub(super) fn own_frame(frame: &[u8]) -> Vec<u8> {
     match Message::decode(frame) {
         Ok(Message::Changes(mut changes)) => {
             for carried in &mut changes.entries {
-                let inline = Entry::decode_trusted(&carried.entry).is_ok_and(|entry| {
-                    entry
-                        .content()
-                        .is_some_and(|content| content.payload == Payload::Inline)
-                });
-                if let Some(bytes) = carried.attachment.as_mut().filter(|_| inline) {
-                    bytes.fill(0);
+                let entry = Entry::decode_trusted(&carried.entry).ok();
+                let content = entry.as_ref().and_then(Entry::content);
+                if let (Some(content), Some(bytes)) = (content, &mut carried.attachment) {
+                    blank(content, bytes);
                 }
             }
             Message::Changes(changes).encode()
@@ -60,27 +57,46 @@ fn carried(carried: &mut CarriedEntry) {
     }
 }
 
-/// What stands beside an entry with `content`: a small content becomes zeros if it is the right one, and something that
+/// What stands beside an entry with `content`: a small content or a sealed body becomes zeros if it is the right one, and something that
 /// is refused if it is not. Manifests list hashes: they stay.
-pub(super) fn attachment(content: Option<&Content>, bytes: &mut [u8]) {
-    match content.map(|content| (content, content.payload)) {
-        Some((content, Payload::Inline)) => {
-            let is_right = Hash::of(bytes) == content.hash && bytes.len() as u64 == content.len;
-            bytes.fill(if is_right { 0 } else { REFUSED });
+pub(super) fn attachment(content: Option<&Content>, bytes: &mut Vec<u8>) {
+    let is_right = content.is_some_and(|content| is_right(content, bytes));
+    match content.filter(|_| is_right) {
+        Some(content) => blank(content, bytes),
+        None => bytes.fill(REFUSED),
+    }
+}
+
+fn is_right(content: &Content, bytes: &[u8]) -> bool {
+    let Some(parts) = Attachment::split(Some(content), Some(bytes)) else {
+        return false;
+    };
+    let is_long = content.payload == Payload::Inline && bytes.len() as u64 != content.len;
+    !is_long
+        && parts.body.is_none_or(|body| Hash::of(body) == content.hash)
+        && parts
+            .manifest
+            .is_none_or(|manifest| Manifest::decode(manifest).is_ok())
+}
+
+fn blank(content: &Content, bytes: &mut Vec<u8>) {
+    match (content.payload, content.seal) {
+        (Payload::Inline, _) => bytes.fill(0),
+        (_, Some(_)) => {
+            if let Some(blank) = Attachment::blank_joined(bytes) {
+                *bytes = blank;
+            }
         }
-        Some((_, Payload::Manifest(_))) if Manifest::decode(bytes).is_ok() => {}
-        _ => bytes.fill(REFUSED),
+        _ => {}
     }
 }
 
 /// A value that is stored beside the live entry whose encoding is `entry`.
-pub(super) fn stored(entry: Option<&[u8]>, value: &mut [u8]) {
+pub(super) fn stored(entry: Option<&[u8]>, value: &mut Vec<u8>) {
     let entry = entry.and_then(|entry| Entry::decode_trusted(entry).ok());
-    let is_manifest = entry.as_ref().and_then(Entry::content).is_some_and(|content| {
-        matches!(content.payload, Payload::Manifest(_)) && Manifest::decode(value).is_ok()
-    });
-    if !is_manifest {
-        value.fill(0);
+    match entry.as_ref().and_then(Entry::content) {
+        Some(content) if is_right(content, value) => blank(content, value),
+        _ => value.fill(0),
     }
 }
 
@@ -89,8 +105,8 @@ mod tests {
     use super::*;
     use crate::mesh::{Changes, StorageResponse};
     use crate::model::{
-        Change, Clock, Context, DocumentPath, Dot, HybridTime, Incarnation, KeyPair, Operation, Sequence,
-        Writer,
+        Change, Clock, Context, DocumentName, DocumentPath, Dot, HybridTime, Incarnation, KeyPair, Operation,
+        Sequence, Writer,
     };
     use proptest::prelude::*;
 
@@ -102,6 +118,7 @@ mod tests {
                 hash: Hash::of(content),
                 len: content.len() as u64,
                 payload: Payload::Inline,
+                seal: None,
             })
         });
         let writer = Writer {
@@ -114,7 +131,7 @@ mod tests {
                 writer,
                 sequence: Sequence(1),
             },
-            path: DocumentPath::parse("/public/a/b").unwrap(),
+            name: DocumentName::Clear(DocumentPath::parse("/public/a/b").unwrap()),
             context: Context::new(),
             time: HybridTime(7),
             operation,

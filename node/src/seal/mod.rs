@@ -11,11 +11,22 @@
 //! - Whatever a file demands is bounded before memory or time is spent on it.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod body;
+mod chunk;
+mod epoch;
+mod key_box;
+mod keyring;
 mod locked_key;
+mod padding;
 mod passphrase;
 mod passphrase_hash;
 mod phrase;
 
+pub use body::{Body, Contents, NotSealed, Place, SealedBody};
+pub use chunk::ChunkKey;
+pub use epoch::{EpochKey, NameKey};
+pub use key_box::KeyBox;
+pub use keyring::Keyring;
 pub use locked_key::{
     Cost, LOCKED_KEY_LEN_MAX, LockedKey, LockedKeyError, NONCE_LEN, PassphraseKey, SALT_LEN,
 };

@@ -2,7 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use crate::model::{ChunkRef, DocumentPath, Dot, ETag, FolderPath, Hash, Manifest, Payload, WallTime};
+use super::{SharedKeys, Upload};
+use crate::model::{
+    Category, ChunkRef, Content, DocumentPath, Dot, ETag, FolderPath, Hash, Manifest, Payload, WallTime,
+};
+use crate::seal::{ChunkKey, Contents};
 use crate::space::{Document, FolderItem, Head, SpaceError, View};
 use crate::store::{ChunkError, ChunkFiles, Pin, Store, StoreError};
 
@@ -17,6 +21,11 @@ pub enum ReadError {
     /// ([`Event::ChunkLost`](crate::mesh::Event::ChunkLost)), which gets it from a peer.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
+    /// A chunk is what its writer named, and cannot be opened with the key that the writer gave.
+    #[error(
+        "chunk {0} was not sealed with the key that stands in its document: whoever wrote it made a fault"
+    )]
+    NotSealed(Hash),
 }
 
 impl From<StoreError> for ReadError {
@@ -87,6 +96,21 @@ pub struct Body {
 enum Source {
     Inline(Vec<u8>),
     Chunks(Manifest),
+    /// With the keys of the chunks.
+    Sealed(Manifest, Vec<ChunkKey>),
+}
+
+/// The piece that holds byte `offset` of pieces of these lengths, and where in it.
+fn piece_at(lens: impl Iterator<Item = u32>, offset: u64) -> Option<(usize, usize)> {
+    let mut start = 0;
+    for (index, len) in lens.enumerate() {
+        let end = start + u64::from(len);
+        if offset < end {
+            return Some((index, (offset - start) as usize));
+        }
+        start = end;
+    }
+    None
 }
 
 impl Body {
@@ -95,6 +119,7 @@ impl Body {
         match &self.source {
             Source::Inline(bytes) => bytes.len() as u64,
             Source::Chunks(manifest) => manifest.total_len(),
+            Source::Sealed(_, keys) => keys.iter().map(|key| u64::from(key.len)).sum(),
         }
     }
 
@@ -107,7 +132,7 @@ impl Body {
     pub fn inline(&self) -> Option<&[u8]> {
         match &self.source {
             Source::Inline(bytes) => Some(bytes),
-            Source::Chunks(_) => None,
+            Source::Chunks(_) | Source::Sealed(..) => None,
         }
     }
 
@@ -115,7 +140,7 @@ impl Body {
     pub fn pin(&self) -> Vec<Pin> {
         match &self.source {
             Source::Inline(_) => Vec::new(),
-            Source::Chunks(manifest) => manifest
+            Source::Chunks(manifest) | Source::Sealed(manifest, _) => manifest
                 .chunks()
                 .iter()
                 .map(|chunk| self.chunks.pin(chunk.hash))
@@ -144,6 +169,19 @@ impl Body {
                 bytes.drain(..within as usize);
                 Ok(bytes)
             }
+            Source::Sealed(manifest, keys) => {
+                let Some((index, within)) = piece_at(keys.iter().map(|key| key.len), offset) else {
+                    return Ok(Vec::new());
+                };
+                let (Some(chunk), Some(key)) = (manifest.chunks().get(index), keys.get(index)) else {
+                    return Ok(Vec::new());
+                };
+                let sealed = self.chunks.read(&chunk.hash)?;
+                let opened = key.open(&sealed);
+                let mut bytes = opened.map_err(|_| ReadError::NotSealed(chunk.hash))?;
+                bytes.drain(..within);
+                Ok(bytes)
+            }
         }
     }
 }
@@ -153,17 +191,27 @@ impl Body {
 pub struct Documents<S> {
     store: S,
     chunks: ChunkFiles,
+    keys: SharedKeys,
 }
 
 impl<S: Store> Documents<S> {
-    /// Reads what this store and these chunk files hold.
-    pub fn new(store: S, chunks: ChunkFiles) -> Self {
-        Self { store, chunks }
+    /// Reads what this store and these chunk files hold, as far as it is public or its key is there.
+    pub fn new(store: S, chunks: ChunkFiles, keys: SharedKeys) -> Self {
+        Self { store, chunks, keys }
     }
 
-    /// The chunk files, for uploads.
+    /// The chunk files.
     pub fn chunks(&self) -> &ChunkFiles {
         &self.chunks
+    }
+
+    /// Begins to take in a document of at most `len_max` bytes that goes to `path`. `None`: it has to be sealed, and there is no key.
+    pub fn upload(&self, path: &DocumentPath, len_max: u64) -> Option<Upload> {
+        let key = match path.category() {
+            Category::Public => None,
+            Category::Private | Category::Shared => Some(self.keys.get().current()?.clone()),
+        };
+        Some(Upload::new(self.chunks.clone(), len_max, key))
     }
 
     /// The document at `path`.
@@ -171,7 +219,7 @@ impl<S: Store> Documents<S> {
         let read = self.store.read()?;
         let view = View(&read);
         let document = view.document(path)?;
-        self.found(&view, &document, 0)
+        self.found(&view, &document, document.winner().unwrap_or(0))
     }
 
     /// The version `dot` of the document at `path`, if it is one of its siblings.
@@ -191,7 +239,7 @@ impl<S: Store> Documents<S> {
         document: &Document,
         index: usize,
     ) -> Result<Lookup, ReadError> {
-        let Some(head) = document.heads().get(index) else {
+        let Some(head) = document.heads().get(index).filter(|head| !head.sealed) else {
             return Ok(Lookup::Absent);
         };
         let (Some(content), Some(etag)) = (&head.content, document.etag()) else {
@@ -199,6 +247,8 @@ impl<S: Store> Documents<S> {
         };
         let source = if view.is_pending(head.dot)? {
             None
+        } else if content.seal.is_some() {
+            self.opened(view, head, content)?
         } else {
             match content.payload {
                 Payload::Inline => view.attachment(head.dot)?.map(Source::Inline),
@@ -227,6 +277,27 @@ impl<S: Store> Documents<S> {
                 chunks: self.chunks.clone(),
             }),
         })))
+    }
+
+    /// The contents of a sealed document.
+    fn opened<T: crate::store::ReadTransaction>(
+        &self,
+        view: &View<'_, T>,
+        head: &Head,
+        content: &Content,
+    ) -> Result<Option<Source>, ReadError> {
+        let (Some(entry), attachment) = (view.entry(head.dot)?, view.attachment(head.dot)?) else {
+            return Ok(None);
+        };
+        let body = self.keys.get().open(&entry, attachment.as_deref());
+        Ok(match body.map(|body| body.contents) {
+            Some(Contents::Inline(bytes)) => Some(Source::Inline(bytes)),
+            Some(Contents::Chunks(keys)) => {
+                let manifest = view.manifest(head.dot, content)?;
+                manifest.map(|manifest| Source::Sealed(manifest, keys))
+            }
+            None => None,
+        })
     }
 
     /// The folder at `path`.

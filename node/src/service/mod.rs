@@ -5,8 +5,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod documents;
+mod keys;
 pub mod tokens;
 mod upload;
 
 pub use documents::{Body, Documents, Found, FoundFolder, Lookup, ReadError};
+pub use keys::SharedKeys;
 pub use upload::{Upload, UploadError, Uploaded};

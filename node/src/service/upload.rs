@@ -1,6 +1,9 @@
 //! A document on its way in.
 
-use crate::model::{ChunkRef, Content, DOCUMENT_LEN_MAX, Manifest, ManifestError, Payload};
+use crate::model::{
+    ChunkRef, Content, DOCUMENT_LEN_MAX, Hash, Manifest, ManifestError, Payload, SEALED_CHUNKS_MAX,
+};
+use crate::seal::{ChunkKey, EpochKey};
 use crate::store::{ChunkError, ChunkFiles, Cut, Cutter, PayloadCut, Pin};
 
 /// Why a document's bytes cannot be kept.
@@ -21,34 +24,69 @@ pub enum UploadError {
     },
 }
 
-/// Takes a document's bytes in pieces, cuts them, and writes chunks as they are complete. Holds 2 MiB at most.
+/// Takes a document's bytes in pieces, cuts them, seals the chunks if that is to be, and writes them as they are complete. Holds 2 MiB
+/// and one chunk at most.
 ///
 /// Blocks on the disk. Dropped before its entry is committed, it leaves chunks that nobody lists: the next start
 /// removes them.
 pub struct Upload {
-    chunks: ChunkFiles,
     cutter: Cutter,
-    pins: Vec<Pin>,
+    written: Written,
     len_max: u64,
+}
+
+/// The chunks that were written.
+struct Written {
+    chunks: ChunkFiles,
+    key: Option<EpochKey>,
+    pins: Vec<Pin>,
+    sealed: Vec<ChunkRef>,
+    keys: Vec<ChunkKey>,
+}
+
+impl Written {
+    fn write(&mut self, chunk: ChunkRef, bytes: &[u8]) -> Result<(), UploadError> {
+        let Some(key) = &self.key else {
+            self.pins.push(self.chunks.write(chunk.hash, bytes)?);
+            return Ok(());
+        };
+        if self.keys.len() == SEALED_CHUNKS_MAX {
+            return Err(ManifestError::ChunkCount.into());
+        }
+        let (key, sealed) = key.seal_chunk(bytes).map_err(|_| ManifestError::ChunkLen)?;
+        let hash = Hash::of(&sealed);
+        self.pins.push(self.chunks.write(hash, &sealed)?);
+        let len = sealed.len() as u32;
+        self.sealed.push(ChunkRef { hash, len });
+        self.keys.push(key);
+        Ok(())
+    }
 }
 
 /// A document whose bytes are on disk.
 pub struct Uploaded {
     /// What its entry says of it.
     pub content: Content,
-    /// What travels beside the entry.
+    /// Small content, or the manifest of the chunks as they were written.
     pub attachment: Option<Vec<u8>>,
+    /// If the chunks are sealed, their keys.
+    pub chunk_keys: Vec<ChunkKey>,
     /// Keep these until the entry is committed.
     pub pins: Vec<Pin>,
 }
 
 impl Upload {
-    /// Begins an upload of at most `len_max` bytes.
-    pub fn new(chunks: ChunkFiles, len_max: u64) -> Self {
+    /// Begins an upload of at most `len_max` bytes, whose chunks are sealed with `key`.
+    pub fn new(chunks: ChunkFiles, len_max: u64, key: Option<EpochKey>) -> Self {
         Self {
-            chunks,
             cutter: Cutter::new(),
-            pins: Vec::new(),
+            written: Written {
+                chunks,
+                key,
+                pins: Vec::new(),
+                sealed: Vec::new(),
+                keys: Vec::new(),
+            },
             len_max: len_max.min(DOCUMENT_LEN_MAX),
         }
     }
@@ -60,35 +98,32 @@ impl Upload {
                 len_max: self.len_max,
             });
         }
-        let (chunks, pins) = (&self.chunks, &mut self.pins);
+        let written = &mut self.written;
         self.cutter.push(bytes, &mut |chunk: ChunkRef, bytes: &[u8]| {
-            pins.push(chunks.write(chunk.hash, bytes)?);
-            Ok::<(), UploadError>(())
+            written.write(chunk, bytes)
         })
     }
 
     /// Gives the document up. The chunks that were written so far may go as soon as these pins are dropped.
     pub fn abandon(self) -> Vec<Pin> {
-        self.pins
+        self.written.pins
     }
 
     /// Ends the document: all its bytes are on disk when this returns, but for those that travel in the entry.
     pub fn finish(mut self, content_type: String) -> Result<Uploaded, UploadError> {
-        let (chunks, pins) = (&self.chunks, &mut self.pins);
-        let Cut { len, hash, payload } = self.cutter.finish(&mut |chunk: ChunkRef, bytes: &[u8]| {
-            pins.push(chunks.write(chunk.hash, bytes)?);
-            Ok::<(), UploadError>(())
-        })?;
-        if !self.pins.is_empty() {
-            self.chunks.sync()?;
+        let written = &mut self.written;
+        let mut sink = |chunk: ChunkRef, bytes: &[u8]| written.write(chunk, bytes);
+        let Cut { len, hash, payload } = self.cutter.finish(&mut sink)?;
+        let written = self.written;
+        if !written.pins.is_empty() {
+            written.chunks.sync()?;
         }
+        let manifest = |manifest: &Manifest| (Payload::Manifest(manifest.hash()), Some(manifest.encode()));
         let (payload, attachment) = match payload {
             PayloadCut::Inline(bytes) => (Payload::Inline, Some(bytes)),
+            _ if written.key.is_some() => manifest(&Manifest::new(written.sealed)?),
             PayloadCut::Chunk => (Payload::Chunk, None),
-            PayloadCut::Manifest(manifest) => (
-                Payload::Manifest(manifest.hash()),
-                Some(Manifest::encode(&manifest)),
-            ),
+            PayloadCut::Manifest(clear) => manifest(&clear),
         };
         Ok(Uploaded {
             content: Content {
@@ -96,9 +131,11 @@ impl Upload {
                 hash,
                 len,
                 payload,
+                seal: None,
             },
             attachment,
-            pins: self.pins,
+            chunk_keys: written.keys,
+            pins: written.pins,
         })
     }
 }

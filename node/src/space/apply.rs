@@ -1,8 +1,10 @@
 //! The way in for entries.
 
-use super::document::Document;
-use super::{Head, SpaceError, View, chunk_refs, folder, keys};
-use crate::model::{Content, DocumentPath, Dot, Entry, Hash, Manifest, Payload};
+use super::document::{Document, Opened};
+use super::{Head, Open, SpaceError, View, chunk_refs, folder, keys};
+use crate::model::{
+    Attachment, Content, DocumentName, Dot, Entry, Hash, Manifest, Payload, SEALED_CHUNKS_MAX,
+};
 use crate::store::{Table, WriteTransaction};
 
 /// What came of an entry.
@@ -43,25 +45,30 @@ impl Payloads {
         let Some(content) = entry.content() else {
             return bytes.is_none().then_some(None).ok_or(BadAttachment);
         };
-        let fits = |hash: Hash| bytes.filter(|bytes| Hash::of(bytes) == hash).ok_or(BadAttachment);
-        match content.payload {
-            Payload::Inline => {
-                let bytes = match bytes {
-                    Some(bytes) if self.stand_in(bytes) => bytes,
-                    _ => fits(content.hash)?,
-                };
-                (bytes.len() as u64 == content.len)
-                    .then_some(None)
-                    .ok_or(BadAttachment)
-            }
-            Payload::Chunk => bytes.is_none().then_some(None).ok_or(BadAttachment),
-            Payload::Manifest(hash) => {
-                let manifest = Manifest::decode(fits(hash)?).map_err(|_| BadAttachment)?;
-                (manifest.total_len() == content.len)
-                    .then_some(Some(manifest))
-                    .ok_or(BadAttachment)
-            }
+        let parts = Attachment::split(Some(content), bytes).ok_or(BadAttachment)?;
+        let fits = |bytes: &[u8], hash: Hash| Hash::of(bytes) == hash;
+        if let Some(body) = parts.body
+            && !self.stand_in(body)
+            && !fits(body, content.hash)
+        {
+            return Err(BadAttachment);
         }
+        let mut len = parts.body.map_or(0, |body| body.len() as u64);
+        let manifest = match (content.payload, parts.manifest) {
+            (Payload::Manifest(hash), Some(bytes)) if fits(bytes, hash) => {
+                let manifest = Manifest::decode(bytes).map_err(|_| BadAttachment)?;
+                if content.seal.is_some() && manifest.chunks().len() > SEALED_CHUNKS_MAX {
+                    return Err(BadAttachment);
+                }
+                len += manifest.total_len();
+                Some(manifest)
+            }
+            (Payload::Manifest(_), _) => return Err(BadAttachment),
+            _ => None,
+        };
+        (content.payload == Payload::Chunk || len == content.len)
+            .then_some(manifest)
+            .ok_or(BadAttachment)
     }
 
     fn stand_in(self, bytes: &[u8]) -> bool {
@@ -89,17 +96,18 @@ pub(super) fn chunks(content: &Content, manifest: Option<&Manifest>) -> Vec<(Has
 /// Takes in an entry that was checked: signature, grant, and by [`attach`] the bytes beside it.
 ///
 /// `chunks_here` says that all chunks of its payload are on disk, as with a local write; else only those that other
-/// live entries brought are. Commutative, idempotent and associative: any order of the same entries leaves the same
-/// heads and folders.
+/// live entries brought are. `opened` is what a sealed body says, if its key is here. Commutative, idempotent and associative: any order of
+/// the same entries leaves the same heads and folders.
 pub fn apply(
     tx: &mut impl WriteTransaction,
     entry: &Entry,
     attachment: Option<&[u8]>,
     manifest: Option<&Manifest>,
     chunks_here: bool,
+    opened: Option<&Opened>,
 ) -> Result<Applied, SpaceError> {
-    let path = &entry.change().path;
-    let old = Document::load(tx, path)?;
+    let name = &entry.change().name;
+    let old = Document::load_named(tx, name)?;
     let mut applied = Applied::default();
     for head in old.heads() {
         let known = head.dot == entry.dot();
@@ -132,28 +140,57 @@ pub fn apply(
         drop_head(tx, &gone, &mut applied.released)?;
         applied.replaced.push(gone.dot);
     }
-    new.insert(Head::of(entry));
+    new.insert(Head::of(entry, None));
+    if let Some(opened) = opened {
+        new.open(entry.dot(), opened);
+    }
     if applied.pending {
         tx.put(Table::Pending, &key, &[])?;
     }
-    store_document(tx, path, &old, &new)?;
+    store_document(tx, name, &old, new)?;
     Ok(applied)
+}
+
+/// Opens the sealed heads whose key has come: `open` says what the body of an entry says. Gives how many those were.
+pub fn open_sealed(tx: &mut impl WriteTransaction, open: &Open<'_>) -> Result<usize, SpaceError> {
+    let mut waiting = Vec::new();
+    View(tx).sealed(&mut |name, document| {
+        if document.heads().iter().any(|head| head.sealed) {
+            waiting.push(DocumentName::Sealed(name));
+        }
+    })?;
+    let mut count = 0;
+    for name in waiting {
+        let old = Document::load_named(tx, &name)?;
+        let mut new = old.clone();
+        for head in old.heads().iter().filter(|head| head.sealed) {
+            let view = View(tx);
+            if let Some(entry) = view.entry(head.dot)?
+                && let Some(opened) = open(&entry, view.attachment(head.dot)?.as_deref())
+            {
+                new.open(head.dot, &opened);
+                count += 1;
+            }
+        }
+        store_document(tx, &name, &old, new)?;
+    }
+    Ok(count)
 }
 
 /// Drops the heads of one document for which `gone` says so, without a successor: a collected tombstone, or a version
 /// that a peer knows to be superseded by something since collected. Gives the chunks that may go.
 fn drop_heads(
     tx: &mut impl WriteTransaction,
-    path: &DocumentPath,
+    name: &DocumentName,
     gone: impl FnMut(&Head) -> bool,
 ) -> Result<Vec<Hash>, SpaceError> {
-    let old = Document::load(tx, path)?;
+    let old = Document::load_named(tx, name)?;
     let mut new = old.clone();
     let mut released = Vec::new();
     for head in new.extract(gone) {
         drop_head(tx, &head, &mut released)?;
     }
-    store_document(tx, path, &old, &new)?;
+    store_document(tx, name, &old, new)?;
     Ok(released)
 }
 
@@ -176,14 +213,14 @@ pub fn collect_tombstone(tx: &mut impl WriteTransaction, dot: Dot) -> Result<boo
     if entry.content().is_some() {
         return Ok(false);
     }
-    drop_heads(tx, &entry.change().path, |head| head.dot == dot)?;
+    drop_heads(tx, &entry.change().name, |head| head.dot == dot)?;
     Ok(true)
 }
 
 /// Drops the live entry `dot`, which a peer's clock covers but the peer does not hold. Gives the chunks that may go.
 pub fn remove_superseded(tx: &mut impl WriteTransaction, dot: Dot) -> Result<Vec<Hash>, SpaceError> {
     match View(tx).entry(dot)? {
-        Some(entry) => drop_heads(tx, &entry.change().path, |head| head.dot == dot),
+        Some(entry) => drop_heads(tx, &entry.change().name, |head| head.dot == dot),
         None => Ok(Vec::new()),
     }
 }
@@ -210,17 +247,42 @@ fn drop_head(
     Ok(())
 }
 
+/// Stores a document's record. Of a sealed one that can be read here a copy lies at its path, for readers.
 fn store_document(
     tx: &mut impl WriteTransaction,
-    path: &DocumentPath,
+    name: &DocumentName,
     old: &Document,
-    new: &Document,
+    mut new: Document,
 ) -> Result<(), SpaceError> {
-    let key = keys::document(path);
-    if new.heads().is_empty() {
-        tx.delete(Table::Heads, &key)?;
-    } else {
-        tx.put(Table::Heads, &key, &new.encode())?;
+    new.forget_path();
+    put_heads(tx, &keys::name(name), &new)?;
+    let path = match name {
+        DocumentName::Clear(path) => Some(path),
+        DocumentName::Sealed(_) => {
+            let path = new.opened_path().or(old.opened_path());
+            if let Some(path) = path {
+                let readable = new.opened_path().is_some().then_some(&new);
+                put_heads(
+                    tx,
+                    &keys::document(path),
+                    readable.unwrap_or(&Document::default()),
+                )?;
+            }
+            folder::update_sealed(tx, old, &new)?;
+            path
+        }
+    };
+    match path {
+        Some(path) => folder::update_above(tx, path, old, &new),
+        None => Ok(()),
     }
-    folder::update_above(tx, path, old, new)
+}
+
+fn put_heads(tx: &mut impl WriteTransaction, key: &[u8], document: &Document) -> Result<(), SpaceError> {
+    if document.heads().is_empty() {
+        tx.delete(Table::Heads, key)?;
+    } else {
+        tx.put(Table::Heads, key, &document.encode())?;
+    }
+    Ok(())
 }

@@ -117,6 +117,48 @@ impl Folder {
     }
 }
 
+/// Where the sum over the sealed documents that cannot be read here is kept. No folder has this key.
+const SEALED_KEY: &[u8] = &[keys::SEALED];
+
+/// The sealed documents that cannot be read here, and the bytes that they take.
+pub(super) fn sealed(tx: &(impl ReadTransaction + ?Sized)) -> Result<Folder, SpaceError> {
+    match tx.get(Table::Folders, SEALED_KEY)? {
+        Some(bytes) => Folder::decode(&bytes),
+        None => Ok(Folder::default()),
+    }
+}
+
+/// Brings the sum over the sealed documents that cannot be read here from one's old state to its new one.
+pub(super) fn update_sealed(
+    tx: &mut impl WriteTransaction,
+    old: &Document,
+    new: &Document,
+) -> Result<(), SpaceError> {
+    let counted = |document: &Document| {
+        let content = document.heads().first()?.content.as_ref()?;
+        document.opened_path().is_none().then_some(content.len)
+    };
+    let (old, new) = (counted(old), counted(new));
+    if old == new {
+        return Ok(());
+    }
+    let mut sum = sealed(tx)?;
+    if let Some(len) = old {
+        sum.documents = sum.documents.saturating_sub(1);
+        sum.bytes = sum.bytes.saturating_sub(len);
+    }
+    if let Some(len) = new {
+        sum.documents += 1;
+        sum.bytes = sum.bytes.saturating_add(len);
+    }
+    if sum.is_empty() {
+        tx.delete(Table::Folders, SEALED_KEY)?;
+    } else {
+        tx.put(Table::Folders, SEALED_KEY, &codec::encode(&sum))?;
+    }
+    Ok(())
+}
+
 /// Brings the folders above `path` from the document's old state to its new one.
 pub(super) fn update_above(
     tx: &mut impl WriteTransaction,

@@ -1,9 +1,12 @@
 //! The keys of the tables.
 //!
 //! A child's key is its parent folder's path, NUL, its name. NUL stands in no name, so the children of one folder lie
-//! together, in the byte order of their names, with no deeper ones between.
+//! together, in the byte order of their names, with no deeper ones between. A sealed document's key is a byte that begins no path, and what
+//! stands for its path.
 
-use crate::model::{DocumentPath, Dot, FolderPath, Incarnation, NodeId, Sequence, Writer};
+use crate::model::{
+    BlindName, DocumentName, DocumentPath, Dot, FolderPath, Incarnation, NodeId, Sequence, Writer,
+};
 
 /// Bytes of a dot's key.
 const DOT_LEN: usize = 48;
@@ -29,6 +32,25 @@ pub(super) fn parse_dot(key: &[u8]) -> Option<Dot> {
         },
         sequence: Sequence(u64::from_be_bytes(sequence)),
     })
+}
+
+/// Where sealed documents' keys begin.
+pub(super) const SEALED: u8 = 1;
+
+/// Where a document's record is.
+pub(super) fn name(name: &DocumentName) -> Vec<u8> {
+    match name {
+        DocumentName::Clear(path) => document(path),
+        DocumentName::Sealed(name) => [&[SEALED], &name.0[..]].concat(),
+    }
+}
+
+/// What stands for a path, in a sealed document's key.
+pub(super) fn parse_sealed(key: &[u8]) -> Option<BlindName> {
+    let (&SEALED, name) = key.split_first()? else {
+        return None;
+    };
+    name.try_into().ok().map(BlindName)
 }
 
 /// A document among its folder's children.

@@ -6,6 +6,9 @@
 //! values beside them: clock, membership, what peers acknowledged. [`rebuild`] makes a new store of what can still be
 //! read of a damaged one.
 //!
+//! A sealed document's record lies under what stands for its path. Where its key is here, a copy of the record lies at the path as well: whoever
+//! reads looks there, and whoever changes goes by the name.
+//!
 //! Invariants: a document's heads are pairwise concurrent; `Entries` holds exactly the heads; a folder's version is
 //! the sum over the documents below it, whatever the order in which they came; a chunk is counted once for every
 //! live entry that lists it.
@@ -23,12 +26,13 @@ mod tests;
 mod view;
 
 pub use apply::{
-    Applied, BadAttachment, Payloads, apply, attach, collect_tombstone, mark_pending, remove_superseded,
+    Applied, BadAttachment, Payloads, apply, attach, collect_tombstone, mark_pending, open_sealed,
+    remove_superseded,
 };
 pub use chunk_refs::{ChunkRecord, chunk_record, mark_present, present_chunk};
-pub use document::{Document, Head, Stored};
+pub use document::{Document, Head, Opened, Stored};
 pub use folder::{Folder, FolderVersion};
-pub use rebuild::{Rebuilt, rebuild};
+pub use rebuild::{Open, Rebuilt, rebuild};
 pub use view::{FolderItem, MissingEntry, View};
 
 use crate::store::StoreError;

@@ -2,9 +2,12 @@
 
 use super::apply::chunks;
 use super::records::{self, OwnWriter, Record};
-use super::{SpaceError, View, apply, attach, keys, mark_pending, mark_present};
+use super::{Opened, SpaceError, View, apply, attach, keys, mark_pending, mark_present};
 use crate::model::{Clock, Dot, Entry, Hash, HybridTime};
 use crate::store::{ReadTransaction, RedbStore, Store, Table, WriteTransaction};
+
+/// What the sealed body of an entry says, from the bytes beside it.
+pub type Open<'a> = dyn Fn(&Entry, Option<&[u8]>) -> Option<Opened> + 'a;
 
 /// What a rebuilding brought over.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,7 +20,8 @@ pub struct Rebuilt {
     pub incomplete: bool,
 }
 
-/// Fills the empty store `new` with what can be read of `old`. `chunk_here` says whether a chunk's file is on disk.
+/// Fills the empty store `new` with what can be read of `old`. `chunk_here` says whether a chunk's file is on disk, `open` what a sealed
+/// body says.
 ///
 /// Only entries and what lies beside them count; heads, folders and chunk counts are derived from them again. The
 /// clock loses the dots of the entries that are lost, so that every peer that holds them sends them once more.
@@ -25,6 +29,7 @@ pub fn rebuild(
     old: &RedbStore,
     new: &RedbStore,
     chunk_here: &dyn Fn(&Hash) -> bool,
+    open: &Open<'_>,
 ) -> Result<Rebuilt, SpaceError> {
     let from = old.read()?;
     let mut into = new.write()?;
@@ -52,12 +57,12 @@ pub fn rebuild(
             lost.push(dot);
             continue;
         };
-        if carry_over(&from, &mut into, &entry, chunk_here)? {
+        if carry_over(&from, &mut into, &entry, chunk_here, open)? {
             rebuilt.kept += 1;
             carried.insert(dot);
             latest = latest.max(entry.change().time);
         } else {
-            rebuilt.lost.push(entry.change().path.as_str().to_owned());
+            rebuilt.lost.push(entry.change().name.to_string());
             lost.push(dot);
         }
     }
@@ -101,6 +106,7 @@ fn carry_over(
     into: &mut impl WriteTransaction,
     entry: &Entry,
     chunk_here: &dyn Fn(&Hash) -> bool,
+    open: &Open<'_>,
 ) -> Result<bool, SpaceError> {
     let Some(attachment) = damage_is_none(View(from).attachment(entry.dot()).map(Some))? else {
         return Ok(false);
@@ -108,7 +114,15 @@ fn carry_over(
     let Ok(manifest) = attach(entry, attachment.as_deref()) else {
         return Ok(false);
     };
-    let applied = apply(into, entry, attachment.as_deref(), manifest.as_ref(), false)?;
+    let opened = open(entry, attachment.as_deref());
+    let applied = apply(
+        into,
+        entry,
+        attachment.as_deref(),
+        manifest.as_ref(),
+        false,
+        opened.as_ref(),
+    )?;
     if applied.pending {
         let mut complete = true;
         let listed = entry.content().map(|content| chunks(content, manifest.as_ref()));

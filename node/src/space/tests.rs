@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Change, Clock, Content, Context, DocumentPath, Dot, Entry, FolderPath, Hash, HybridTime, Incarnation,
-    KeyPair, Operation, OwnerId, Payload, Sequence, WallTime, Writer,
+    Category, Change, Clock, Content, Context, DocumentName, DocumentPath, Dot, Entry, FolderPath, Hash,
+    HybridTime, Incarnation, KeyPair, Operation, OwnerId, Payload, Sequence, WallTime, Writer,
 };
+use crate::seal::{Body, Contents, EpochKey, Keyring, Place};
 use crate::store::{MemoryStore, ReadTransaction, Store, Table, WriteTransaction};
 
 /// A writer that sees some of what was written before, and writes.
@@ -36,6 +37,20 @@ fn path(document: u8) -> DocumentPath {
     DocumentPath::parse(["/public/a/x", "/public/a/b/y", "/private/a/z"][usize::from(document)]).unwrap()
 }
 
+const SPACE: OwnerId = OwnerId([9; 32]);
+
+fn ring() -> Keyring {
+    Keyring::of_first(EpochKey::first(&KeyPair::from_seed(&[8; 32])))
+}
+
+fn name(path: &DocumentPath) -> DocumentName {
+    match path.category() {
+        Category::Public => DocumentName::Clear(path.clone()),
+        _ => DocumentName::Sealed(ring().name(path).unwrap()),
+    }
+}
+
+/// An entry, with what lies beside it.
 fn put(
     path: &DocumentPath,
     dot: Dot,
@@ -43,25 +58,60 @@ fn put(
     time: u64,
     body: Option<&[u8]>,
     key: &KeyPair,
-) -> Entry {
-    let operation = match body {
-        Some(body) => Operation::Put(Content {
-            content_type: "text/plain".into(),
-            hash: Hash::of(body),
-            len: body.len() as u64,
-            payload: Payload::Inline,
-        }),
-        None => Operation::Delete,
+) -> (Entry, Option<Vec<u8>>) {
+    let (operation, beside) = match (body, name(path)) {
+        (None, _) => (Operation::Delete, None),
+        (Some(body), DocumentName::Clear(_)) => {
+            let content = Content {
+                content_type: "text/plain".into(),
+                hash: Hash::of(body),
+                len: body.len() as u64,
+                payload: Payload::Inline,
+                seal: None,
+            };
+            (Operation::Put(content), Some(body.to_vec()))
+        }
+        (Some(body), DocumentName::Sealed(name)) => {
+            let body = Body {
+                path: path.clone(),
+                content_type: "text/plain".into(),
+                contents: Contents::Inline(body.to_vec()),
+            };
+            let place = Place {
+                space: SPACE,
+                name,
+                dot,
+            };
+            let sealed = ring().current().unwrap().seal(&place, &body).unwrap();
+            let content = Content {
+                content_type: String::new(),
+                hash: Hash::of(&sealed.bytes),
+                len: sealed.bytes.len() as u64,
+                payload: Payload::Inline,
+                seal: Some(sealed.seal),
+            };
+            (Operation::Put(content), Some(sealed.bytes))
+        }
     };
     let change = Change {
-        space: OwnerId([9; 32]),
+        space: SPACE,
         dot,
-        path: path.clone(),
+        name: name(path),
         context,
         time: HybridTime::at(WallTime(time)),
         operation,
     };
-    Entry::sign(change, key).unwrap()
+    (Entry::sign(change, key).unwrap(), beside)
+}
+
+fn open(entry: &Entry, beside: Option<&[u8]>) -> Option<Opened> {
+    ring().open(entry, beside).map(|body| Opened::of(&body))
+}
+
+fn take(tx: &mut impl WriteTransaction, entry: &Entry, beside: Option<&[u8]>) -> Applied {
+    let manifest = attach(entry, beside).unwrap();
+    let opened = open(entry, beside);
+    apply(tx, entry, beside, manifest.as_ref(), false, opened.as_ref()).unwrap()
 }
 
 /// Entries as honest writers make them: a writer has always seen its own earlier changes.
@@ -77,7 +127,7 @@ fn history(steps: &[Step]) -> Vec<(Entry, Option<Vec<u8>>)> {
         let mut context = Context::new();
         for (bit, (seen, _)) in entries
             .iter()
-            .filter(|(entry, _)| entry.change().path == path(step.document))
+            .filter(|(entry, _)| entry.change().name == name(&path(step.document)))
             .enumerate()
         {
             if seen.dot().writer == writer || (bit < 8 && step.seen & (1 << bit) != 0) {
@@ -92,15 +142,14 @@ fn history(steps: &[Step]) -> Vec<(Entry, Option<Vec<u8>>)> {
             sequence: Sequence(*sequence),
         };
         let body = (!step.delete).then(|| vec![b'x'; at]);
-        let entry = put(
+        entries.push(put(
             &path(step.document),
             dot,
             context,
             at as u64,
             body.as_deref(),
             &key,
-        );
-        entries.push((entry, body));
+        ));
     }
     entries
 }
@@ -109,8 +158,7 @@ fn state(entries: &[&(Entry, Option<Vec<u8>>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let store = MemoryStore::new();
     let mut tx = store.write().unwrap();
     for (entry, body) in entries {
-        let manifest = attach(entry, body.as_deref()).unwrap();
-        apply(&mut tx, entry, body.as_deref(), manifest.as_ref(), false).unwrap();
+        take(&mut tx, entry, body.as_deref());
     }
     tx.commit().unwrap();
     let read = store.read().unwrap();
@@ -150,8 +198,7 @@ proptest! {
         let store = MemoryStore::new();
         let mut tx = store.write().unwrap();
         for (entry, body) in history(&steps) {
-            let manifest = attach(&entry, body.as_deref()).unwrap();
-            apply(&mut tx, &entry, body.as_deref(), manifest.as_ref(), false).unwrap();
+            take(&mut tx, &entry, body.as_deref());
         }
         let view = View(&tx);
         let mut documents = 0;
@@ -204,7 +251,7 @@ fn what_the_other_lacks_is_found_in_batches() {
         let (key, dot) = single(sequence);
         // 1 to 3 are versions of one document, 4 to 6 documents of their own.
         let path = DocumentPath::parse(&format!("/public/m/{}", sequence.max(3))).unwrap();
-        let entry = put(
+        let (entry, beside) = put(
             &path,
             dot,
             if sequence <= 3 {
@@ -217,7 +264,7 @@ fn what_the_other_lacks_is_found_in_batches() {
             &key,
         );
         context.insert(dot);
-        apply(&mut tx, &entry, Some(b"b"), None, false).unwrap();
+        take(&mut tx, &entry, beside.as_deref());
         own.insert(dot);
     }
     let mut session = Clock::new();
@@ -239,6 +286,58 @@ fn what_the_other_lacks_is_found_in_batches() {
     assert_eq!(batches, [vec![3, 4], vec![5, 6]]);
 }
 
+/// As at a custodian, or before the key has come.
+#[test]
+fn what_cannot_be_read_is_opened_when_the_key_comes() {
+    let [key] = [1].map(|seed| KeyPair::from_seed(&[seed; 32]));
+    let steps = |sealed: bool| {
+        let store = MemoryStore::new();
+        let mut tx = store.write().unwrap();
+        let mut seen = Context::new();
+        for (at, text) in [(1, Some(&b"one"[..])), (2, Some(b"two")), (3, None)] {
+            let path = path(if at == 3 { 0 } else { 2 });
+            let (entry, beside) = put(&path, single(at).1, seen.clone(), at, text, &key);
+            let manifest = attach(&entry, beside.as_deref()).unwrap();
+            let opened = (!sealed).then(|| open(&entry, beside.as_deref())).flatten();
+            let beside = beside.as_deref();
+            apply(&mut tx, &entry, beside, manifest.as_ref(), false, opened.as_ref()).unwrap();
+            if at == 1 {
+                seen.insert(entry.dot());
+            }
+        }
+        tx.commit().unwrap();
+        store
+    };
+    let (blind, seeing) = (steps(true), steps(false));
+    let read = blind.read().unwrap();
+    let view = View(&read);
+    assert!(view.document(&path(2)).unwrap().stored().is_none());
+    assert_eq!(view.folder(&FolderPath::root()).unwrap().documents, 0);
+    assert_eq!(view.everything().unwrap().documents, 1);
+    assert_eq!(view.named(&name(&path(2))).unwrap().heads().len(), 1);
+    drop(read);
+    let mut tx = blind.write().unwrap();
+    assert_eq!(open_sealed(&mut tx, &open).unwrap(), 1);
+    assert_eq!(open_sealed(&mut tx, &open).unwrap(), 0);
+    tx.commit().unwrap();
+    let rows = |store: &MemoryStore| {
+        let mut rows = Vec::new();
+        let read = store.read().unwrap();
+        for table in Table::ALL {
+            let _ = read.scan(table, &[], &mut |key, value| {
+                rows.push((table, key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            });
+        }
+        rows
+    };
+    assert_eq!(rows(&blind), rows(&seeing));
+    let read = seeing.read().unwrap();
+    let document = View(&read).document(&path(2)).unwrap();
+    assert_eq!(document.stored().unwrap().content.len, 3);
+    assert_eq!(document.opened_path(), Some(&path(2)));
+}
+
 #[test]
 fn chunks_are_released_with_the_last_entry_that_lists_them() {
     let store = MemoryStore::new();
@@ -250,7 +349,7 @@ fn chunks_are_released_with_the_last_entry_that_lists_them() {
         let change = Change {
             space: OwnerId([9; 32]),
             dot,
-            path: DocumentPath::parse(path).unwrap(),
+            name: name(&DocumentPath::parse(path).unwrap()),
             context,
             time: HybridTime::default(),
             operation: Operation::Put(Content {
@@ -258,41 +357,21 @@ fn chunks_are_released_with_the_last_entry_that_lists_them() {
                 hash,
                 len: 5,
                 payload: Payload::Chunk,
+                seal: None,
             }),
         };
         Entry::sign(change, &key).unwrap()
     };
-    let one = apply(
-        &mut tx,
-        &entry(first, Context::new(), "/public/m/a"),
-        None,
-        None,
-        false,
-    )
-    .unwrap();
+    let one = take(&mut tx, &entry(first, Context::new(), "/public/m/a"), None);
     assert!(one.pending && View(&tx).is_pending(first).unwrap());
     assert!(mark_present(&mut tx, &hash, true).unwrap());
-    let two = apply(
-        &mut tx,
-        &entry(second, Context::new(), "/public/m/b"),
-        None,
-        None,
-        false,
-    )
-    .unwrap();
+    let two = take(&mut tx, &entry(second, Context::new(), "/public/m/b"), None);
     assert!(!two.pending, "another document brought the chunk");
 
     let (_, third) = single(3);
     let mut seen = Context::new();
     seen.insert(first);
-    let three = apply(
-        &mut tx,
-        &entry(third, seen.clone(), "/public/m/a"),
-        None,
-        None,
-        false,
-    )
-    .unwrap();
+    let three = take(&mut tx, &entry(third, seen.clone(), "/public/m/a"), None);
     assert_eq!(
         (three.pending, three.released),
         (false, vec![]),
@@ -310,10 +389,11 @@ fn chunks_are_released_with_the_last_entry_that_lists_them() {
             None,
             &key,
         )
+        .0
     };
-    let four = apply(&mut tx, &tombstone(4, third, "/public/m/a"), None, None, false).unwrap();
+    let four = take(&mut tx, &tombstone(4, third, "/public/m/a"), None);
     assert_eq!(four.released, vec![]);
-    let five = apply(&mut tx, &tombstone(5, second, "/public/m/b"), None, None, false).unwrap();
+    let five = take(&mut tx, &tombstone(5, second, "/public/m/b"), None);
     assert_eq!(five.released, vec![hash]);
     assert!(collect_tombstone(&mut tx, single(5).1).unwrap());
     assert!(!collect_tombstone(&mut tx, single(5).1).unwrap());

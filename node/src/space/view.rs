@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use super::{Document, Folder, Head, SpaceError, keys};
+use super::{Document, Folder, Head, SpaceError, folder, keys};
 use crate::model::{
-    Clock, Content, DocumentPath, Dot, Entry, FolderPath, Hash, Manifest, Payload, Sequence, Writer,
+    Attachment, BlindName, Clock, Content, DocumentName, DocumentPath, Dot, Entry, FolderPath, Hash,
+    Manifest, Payload, Sequence, Writer,
 };
 use crate::store::{ReadTransaction, Table};
 
@@ -42,9 +43,51 @@ pub struct MissingEntry {
 }
 
 impl<T: ReadTransaction + ?Sized> View<'_, T> {
-    /// The document at `path`.
+    /// The document at `path`, as readers see it: see [`Document::load`].
     pub fn document(&self, path: &DocumentPath) -> Result<Document, SpaceError> {
         Document::load(self.0, path)
+    }
+
+    /// The document that `name` stands for, with all its heads.
+    pub fn named(&self, name: &DocumentName) -> Result<Document, SpaceError> {
+        Document::load_named(self.0, name)
+    }
+
+    /// Where the document is that `name` stands for, as far as that can be read here.
+    pub fn path_of(&self, name: &DocumentName) -> Result<Option<DocumentPath>, SpaceError> {
+        Ok(match name {
+            DocumentName::Clear(path) => Some(path.clone()),
+            DocumentName::Sealed(_) => self.named(name)?.opened_path().cloned(),
+        })
+    }
+
+    /// Visits the sealed documents.
+    pub fn sealed(&self, visit: &mut dyn FnMut(BlindName, &Document)) -> Result<(), SpaceError> {
+        let mut result = Ok(());
+        self.0.scan(Table::Heads, &[keys::SEALED], &mut |key, value| {
+            let Some(name) = keys::parse_sealed(key) else {
+                return ControlFlow::Break(());
+            };
+            match Document::decode(value) {
+                Ok(document) => visit(name, &document),
+                Err(error) => {
+                    result = Err(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        result
+    }
+
+    /// All documents and their bytes: those in the folders, and those that are sealed and cannot be read here.
+    pub fn everything(&self) -> Result<Folder, SpaceError> {
+        let (root, sealed) = (self.folder(&FolderPath::root())?, folder::sealed(self.0)?);
+        Ok(Folder {
+            documents: root.documents + sealed.documents,
+            bytes: root.bytes.saturating_add(sealed.bytes),
+            ..root
+        })
     }
 
     /// The folder at `path`.
@@ -65,7 +108,7 @@ impl<T: ReadTransaction + ?Sized> View<'_, T> {
             })
     }
 
-    /// What is kept beside a live entry: small content, or an encoded manifest.
+    /// What is kept beside a live entry: see [`Attachment`].
     pub fn attachment(&self, dot: Dot) -> Result<Option<Vec<u8>>, SpaceError> {
         Ok(self.0.get(Table::Inline, &keys::dot(dot))?)
     }
@@ -79,10 +122,10 @@ impl<T: ReadTransaction + ?Sized> View<'_, T> {
             table: Table::Inline.name(),
             reason,
         };
-        let bytes = self
-            .attachment(dot)?
-            .ok_or_else(|| unreadable(format!("the manifest of {dot} is missing")))?;
-        Manifest::decode(&bytes)
+        let bytes = self.attachment(dot)?;
+        let parts = Attachment::split(Some(content), bytes.as_deref());
+        let manifest = parts.and_then(|parts| parts.manifest);
+        Manifest::decode(manifest.ok_or_else(|| unreadable(format!("the manifest of {dot} is missing")))?)
             .map(Some)
             .map_err(|error| unreadable(error.to_string()))
     }

@@ -201,7 +201,7 @@ impl<R: Read> Replay<R> {
             }
         };
         tx.commit()?;
-        let (program, node, owner) = (head.program.clone(), head.node, head.owner);
+        let (program, node, owner) = (head.program.clone(), head.keys.device, head.owner);
         let (config, seed) = head.start();
         let engine = Engine::replay(config, store, seed).map_err(ReplayError::Start)?;
         Ok(Self {

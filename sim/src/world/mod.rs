@@ -655,7 +655,8 @@ impl World {
             (&result, self.requests.get(&request))
         {
             let node = *node;
-            let written = laws::last_own_entry(&self.nodes[node], path);
+            let name = self.spaces[self.nodes[node].space].name(path);
+            let written = name.and_then(|name| laws::last_own_entry(&self.nodes[node], &name));
             if let (Some(chronicle), Some(entry)) = (&mut self.chronicle, &written) {
                 chronicle.acknowledged(self.now_us, request, entry);
             }

@@ -24,14 +24,16 @@ impl World {
         if let Some(secrets) = &mut self.secrets {
             secrets.keep(self.nodes[node].space, path, body);
         }
-        let (content, attachment) = self.nodes[node].store_body(request, body, self.body_sizes);
+        let keyring = &self.spaces[self.nodes[node].space].keyring;
+        let stored = self.nodes[node].store_body(request, path, body, self.body_sizes, keyring);
         if let Some(chronicle) = &mut self.chronicle {
             chronicle.asked(self.now_us, request, node, path, Some(body.len() as u64));
         }
         let put = Put {
             path: path.clone(),
-            content,
-            attachment,
+            content: stored.content,
+            attachment: stored.attachment,
+            chunk_keys: stored.chunk_keys,
             precondition,
             resolve: false,
         };

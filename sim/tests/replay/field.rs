@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use cairn::mesh::{
-    Action, Command, CommandResult, Config, Engine, Event, Lane, LinkId, LinkProfile, PayloadPolicy,
+    Action, Command, CommandResult, Config, Engine, Event, Keys, Lane, LinkId, LinkProfile, PayloadPolicy,
     Precondition, Put, RadioProfile, RequestId, chunk_frame,
 };
 use cairn::model::{
-    Capabilities, ChunkRef, Content, DocumentPath, Grant, Hash, Instant, KeyPair, Manifest, Membership,
-    NodeId, Now, Payload, WallTime,
+    Capabilities, Category, ChunkRef, Content, DocumentPath, Grant, Hash, Instant, KeyPair, Manifest,
+    Membership, NodeId, Now, Payload, WallTime,
 };
 use cairn::record::{Head, Record, Tape, Writer, dump};
+use cairn::seal::{EpochKey, Keyring};
 use cairn::store::Store;
 
 pub(crate) const RADIO: LinkId = LinkId(1000);
@@ -95,7 +96,10 @@ impl<S: Store + Clone> Field<S> {
         let node = &mut self.nodes[at];
         node.starts += 1;
         let config = Config {
-            key: node.key.clone(),
+            key: Keys {
+                device: node.key.clone(),
+                space: Keyring::of_first(EpochKey::first(&self.owner)),
+            },
             owner: self.owner.owner_id(),
             membership: self.membership.clone(),
             continues: node.starts > 1,
@@ -305,17 +309,28 @@ impl<S: Store + Clone> Field<S> {
     }
 
     pub(crate) fn put(&mut self, at: usize, name: &str, body: &[u8]) -> RequestId {
+        let is_public = path(name).category() == Category::Public;
         let hash = Hash::of(body);
+        let mut chunk_keys = Vec::new();
         let (payload, attachment) = match body.len() {
             len if len <= INLINE_LEN => (Payload::Inline, Some(body.to_vec())),
-            len if len <= CHUNK_LEN => {
+            len if len <= CHUNK_LEN && is_public => {
                 self.nodes[at].chunks.insert(hash);
                 (Payload::Chunk, None)
             }
             _ => {
-                let chunks = body.chunks(CHUNK_LEN).map(|chunk| ChunkRef {
-                    hash: Hash::of(chunk),
-                    len: chunk.len() as u32,
+                let key = EpochKey::first(&self.owner);
+                let chunks = body.chunks(CHUNK_LEN).map(|chunk| {
+                    let mut stored = chunk.to_vec();
+                    if !is_public {
+                        let (key, sealed) = key.seal_chunk(chunk).unwrap();
+                        chunk_keys.push(key);
+                        stored = sealed;
+                    }
+                    ChunkRef {
+                        hash: Hash::of(&stored),
+                        len: stored.len() as u32,
+                    }
                 });
                 let chunks: Vec<ChunkRef> = chunks.collect();
                 self.nodes[at]
@@ -332,8 +347,10 @@ impl<S: Store + Clone> Field<S> {
                 hash,
                 len: body.len() as u64,
                 payload,
+                seal: None,
             },
             attachment,
+            chunk_keys,
             precondition: Precondition::default(),
             resolve: false,
         };
@@ -358,5 +375,11 @@ impl<S: Store + Clone> Field<S> {
 }
 
 pub(crate) fn path(name: &str) -> DocumentPath {
-    DocumentPath::parse(&format!("/private/notes/{name}")).unwrap()
+    // Names that begin so are of public documents.
+    let category = if name.starts_with("open") {
+        "public"
+    } else {
+        "private"
+    };
+    DocumentPath::parse(&format!("/{category}/notes/{name}")).unwrap()
 }

@@ -1,8 +1,8 @@
 //! Valid parts of the model, made from choices.
 
 use cairn::model::{
-    Change, Clock, Content, Context, DocumentPath, Dot, Entry, Hash, HybridTime, Incarnation, Operation,
-    Payload, Sequence, Writer,
+    BlindName, BodyTag, Category, Change, Clock, Content, Context, DocumentName, DocumentPath, Dot, Entry,
+    EpochId, Hash, HybridTime, Incarnation, Operation, Payload, Seal, Sequence, Writer,
 };
 
 use super::choices::Choices;
@@ -62,6 +62,30 @@ pub(super) fn path(choices: &mut Choices) -> DocumentPath {
     given.unwrap_or_else(|_| DocumentPath::parse(&format!("/{category}/notes/a")).expect("a short path"))
 }
 
+/// What stands for a document in changes: a path, or a name for one.
+fn name(choices: &mut Choices) -> DocumentName {
+    if choices.flag() {
+        DocumentName::Sealed(BlindName(array(choices)))
+    } else {
+        DocumentName::Clear(path(choices))
+    }
+}
+
+fn seal(choices: &mut Choices) -> Seal {
+    Seal {
+        epoch: EpochId(array(choices)),
+        tag: BodyTag(array(choices)),
+    }
+}
+
+fn array<const LEN: usize>(choices: &mut Choices) -> [u8; LEN] {
+    let mut array = [0; LEN];
+    for (to, from) in array.iter_mut().zip(hash(choices).0) {
+        *to = from;
+    }
+    array
+}
+
 pub(super) fn payload(choices: &mut Choices) -> Payload {
     match choices.below(3) {
         0 => Payload::Inline,
@@ -80,15 +104,39 @@ pub(super) fn change(choices: &mut Choices) -> Change {
             hash: hash(choices),
             len: choices.number(),
             payload: payload(choices),
+            seal: choices.flag().then(|| seal(choices)),
         })
     };
-    Change {
+    let mut change = Change {
         space: choices.key().owner_id(),
         dot: dot(choices),
-        path: path(choices),
+        name: name(choices),
         context: context(choices),
         time: HybridTime(choices.number()),
         operation,
+    };
+    if choices.below(8) != 3 {
+        seal_as_it_must(&mut change, seal(choices));
+    }
+    change
+}
+
+/// What a change says of a sealed document is sealed, and a path in the clear is public.
+fn seal_as_it_must(change: &mut Change, seal: Seal) {
+    if let DocumentName::Clear(path) = &mut change.name
+        && path.category() != Category::Public
+    {
+        *path = DocumentPath::parse("/public/notes/a").expect("a short path");
+    }
+    let is_sealed = change.name.path().is_none();
+    if let Operation::Put(content) = &mut change.operation {
+        content.seal = is_sealed.then_some(seal);
+        if is_sealed {
+            content.content_type.clear();
+        }
+        if is_sealed && content.payload == Payload::Chunk {
+            content.payload = Payload::Inline;
+        }
     }
 }
 
@@ -103,6 +151,7 @@ pub(super) fn entry(choices: &mut Choices) -> Entry {
         };
         let simple = Change {
             dot,
+            name: DocumentName::Sealed(BlindName([0; 16])),
             context: Context::new(),
             operation: Operation::Delete,
             ..given

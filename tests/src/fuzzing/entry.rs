@@ -2,8 +2,8 @@
 
 use cairn::mesh::entry_json;
 use cairn::model::{
-    CHUNK_LEN_MAX, CONTENT_TYPE_LEN_MAX, CONTEXT_WRITERS_MAX, ChunkRef, DOCUMENT_LEN_MAX, ENTRY_LEN_MAX,
-    ETag, Entry, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest, Sequence,
+    CHUNK_LEN_MAX, CONTENT_TYPE_LEN_MAX, CONTEXT_WRITERS_MAX, ChunkRef, DOCUMENT_LEN_MAX, DocumentName,
+    ENTRY_LEN_MAX, ETag, Entry, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest, Sequence,
 };
 
 use super::choices::Choices;
@@ -50,7 +50,10 @@ fn check(entry: &Entry) {
     }
     assert_eq!(entry.etag().to_string().parse::<ETag>(), Ok(entry.etag()));
     let json = entry_json(entry);
-    assert_eq!(json["path"], change.path.as_str());
+    match &change.name {
+        DocumentName::Clear(path) => assert_eq!(json["path"], path.as_str()),
+        DocumentName::Sealed(name) => assert_eq!(json["name"], name.to_string()),
+    }
     assert_eq!(json["sequence"], change.dot.sequence.0);
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&json.to_string()).expect("JSON"),

@@ -42,9 +42,9 @@ fn record(record: Record) -> bool {
     match record {
         Record::Given(_, _, given) => given.event().is_some(),
         Record::Head(head) => {
-            let node = head.node;
+            let keys = head.keys;
             let (config, _) = head.start();
-            assert_eq!(config.key, node);
+            assert_eq!(config.key, keys);
             true
         }
         Record::Rows(rows) => rows.iter().all(|row| row.table().is_some()),

@@ -1,14 +1,14 @@
 //! Valid structures as inputs: where the corpora begin, and proof that the wire has not moved away from them.
 
 use cairn::daemon::Invite;
-use cairn::mesh::{Acknowledgement, Config, Hello, Message, SyncRequest};
+use cairn::mesh::{Acknowledgement, Config, Hello, Keys, Message, SyncRequest};
 use cairn::model::{
-    Capabilities, Change, ChunkRef, Clock, Content, Context, DocumentPath, Dot, Entry, Grant, Hash,
-    HybridTime, Incarnation, Manifest, Membership, Operation, Payload, Revocation, Sequence, WallTime,
+    Capabilities, Change, ChunkRef, Clock, Content, Context, DocumentName, DocumentPath, Dot, Entry, Grant,
+    Hash, HybridTime, Incarnation, Manifest, Membership, Operation, Payload, Revocation, Sequence, WallTime,
     Writer, codec,
 };
 use cairn::record::{ActionKind, Answer, Done, Given, GivenCommand, Head, Mark, Record, Row};
-use cairn::seal::{Cost, LockedKey, Passphrase, PassphraseKey, RecoveryPhrase};
+use cairn::seal::{Cost, Keyring, LockedKey, Passphrase, PassphraseKey, RecoveryPhrase};
 use cairn_transports::framing::{close, frame_head, ping};
 use zeroize::Zeroizing;
 
@@ -31,7 +31,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("clock", "built-contexts", raw(3, &[7; 64])),
         ("entry", "entry", raw(0, &entry)),
         ("entry", "signed-part", raw(1, &signed_part)),
-        ("entry", "built", raw(2, &[7; 60])),
+        ("entry", "built", built_entry()),
         ("entry", "manifest", raw(3, &manifest().encode())),
         ("frame", "records", [&[0, 0], &records[..]].concat()),
         ("frame", "built", raw(1, &[0, 0, 3, 0, 2, 5, 6])),
@@ -263,7 +263,10 @@ fn recording() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     }
     let one = |record: Record| [&[1], codec::encode(&record).as_slice()].concat();
     let config = Config {
-        key: key(0).clone(),
+        key: Keys {
+            device: key(0).clone(),
+            space: Keyring::new(),
+        },
         owner: key(0).owner_id(),
         membership: Membership::new(key(0).owner_id()),
         continues: true,
@@ -321,17 +324,25 @@ fn context() -> Context {
     context
 }
 
+/// Choices that make a change which can be signed.
+fn built_entry() -> Vec<u8> {
+    let inputs = (0..=u8::MAX).map(|byte| [&[2], &[byte; 200][..]].concat());
+    let mut good = inputs.filter(|input| super::entry::entry(input));
+    good.next().expect("some of them do")
+}
+
 fn entry() -> Entry {
     let content = Content {
         content_type: "text/plain".to_owned(),
         hash: Hash::of(b"hello"),
         len: 5,
         payload: Payload::Inline,
+        seal: None,
     };
     let change = Change {
         space: key(0).owner_id(),
         dot: dot(3),
-        path: path(),
+        name: DocumentName::Clear(path()),
         context: context(),
         time: HybridTime(77),
         operation: Operation::Put(content),

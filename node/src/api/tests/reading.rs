@@ -5,8 +5,8 @@ use super::house::{ALL, House, NOTES, READER};
 use super::long_body;
 use crate::api::HttpConfig;
 use crate::model::{
-    Change, Content, Context, DocumentPath, Dot, Entry, Hash, HybridTime, Incarnation, KeyPair, Operation,
-    Payload, Sequence, WallTime, Writer,
+    Change, Content, Context, DocumentName, DocumentPath, Dot, Entry, Hash, HybridTime, Incarnation, KeyPair,
+    Operation, Payload, Sequence, WallTime, Writer,
 };
 use crate::service::Lookup;
 use crate::store::{Store, WriteTransaction};
@@ -310,7 +310,7 @@ fn change(house: &House, device: u8, path: &str, payload: Payload, body: &[u8]) 
             },
             sequence: Sequence(1),
         },
-        path: DocumentPath::parse(path).unwrap(),
+        name: DocumentName::Clear(DocumentPath::parse(path).unwrap()),
         context: Context::new(),
         time: HybridTime::at(WallTime(u64::from(device))),
         operation: Operation::Put(Content {
@@ -318,42 +318,46 @@ fn change(house: &House, device: u8, path: &str, payload: Payload, body: &[u8]) 
             hash: Hash::of(body),
             len: body.len() as u64,
             payload,
+            seal: None,
         }),
     };
     let entry = Entry::sign(change, &key).unwrap();
     let attachment = (payload == Payload::Inline).then_some(body);
     let mut tx = node.store().write().unwrap();
-    crate::space::apply(&mut tx, &entry, attachment, None, false).unwrap();
+    crate::space::apply(&mut tx, &entry, attachment, None, false, None).unwrap();
     tx.commit().unwrap();
 }
 
 #[tokio::test]
 async fn concurrent_versions_are_told_of() {
     let house = House::open().await;
-    change(&house, 7, "/private/notes/a", Payload::Inline, b"seven");
-    change(&house, 8, "/private/notes/a", Payload::Inline, b"eight");
-    let answer = house.get("/notes/a", &[]).await.is(200);
+    change(&house, 7, "/public/notes/a", Payload::Inline, b"seven");
+    change(&house, 8, "/public/notes/a", Payload::Inline, b"eight");
+    let answer = house.get("/public/notes/a", &[]).await.is(200);
     assert_eq!(answer.text(), "eight");
     assert_eq!(answer.header("Cairn-Siblings"), Some("1"));
     assert!(answer.header("Cairn-Version").unwrap().ends_with(":1"));
     // Each can be read by its name.
-    let path = DocumentPath::parse("/private/notes/a").unwrap();
+    let path = DocumentPath::parse("/public/notes/a").unwrap();
     let Lookup::Found(found) = house.node.node.documents().document(&path).unwrap() else {
         panic!("it is there");
     };
     for (head, text) in found.heads.iter().zip(["eight", "seven"]) {
-        let named = format!("/notes/a?version={}", head.dot);
+        let named = format!("/public/notes/a?version={}", head.dot);
         let version = house.get(&named, &[]).await.is(200);
         assert_eq!(version.text(), text);
         assert_eq!(version.header("Cairn-Version"), Some(&*head.dot.to_string()));
     }
     let resolving = [ALL, ("If-Match", &*answer.etag())];
     house
-        .send("PUT", "/notes/a", &resolving, Some(b"both"))
+        .send("PUT", "/public/notes/a", &resolving, Some(b"both"))
         .await
         .is(200);
-    assert_eq!(house.get("/notes/a", &[]).await.header("Cairn-Siblings"), None);
-    let gone = format!("/notes/a?version={}", found.heads[1].dot);
+    assert_eq!(
+        house.get("/public/notes/a", &[]).await.header("Cairn-Siblings"),
+        None
+    );
+    let gone = format!("/public/notes/a?version={}", found.heads[1].dot);
     house.get(&gone, &[]).await.refuses(404);
 }
 
@@ -361,13 +365,13 @@ async fn concurrent_versions_are_told_of() {
 async fn a_body_that_is_not_here_yet_is_promised() {
     let house = House::open().await;
     let body = long_body(10_000);
-    change(&house, 7, "/private/notes/a", Payload::Chunk, &body);
-    let answer = house.get("/notes/a", &[]).await.refuses(503);
+    change(&house, 7, "/public/notes/a", Payload::Chunk, &body);
+    let answer = house.get("/public/notes/a", &[]).await.refuses(503);
     assert_eq!(answer.header("Retry-After"), Some("5"));
-    let head = house.send("HEAD", "/notes/a", &[ALL], None).await.is(200);
+    let head = house.send("HEAD", "/public/notes/a", &[ALL], None).await.is(200);
     assert_eq!(head.header("Content-Length"), Some("10000"));
     assert_eq!(
-        house.get("/notes/", &[]).await.json()["items"]["a"]["Content-Length"],
+        house.get("/public/notes/", &[ALL]).await.json()["items"]["a"]["Content-Length"],
         10_000
     );
 }

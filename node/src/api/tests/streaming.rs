@@ -95,8 +95,8 @@ async fn a_reader_gets_the_version_it_began_with() {
 async fn damage_is_never_sent() {
     let house = House::open().await;
     let body = long_body(5 << 20);
-    house.put("/notes/a", &body).await.is(201);
-    let whole = house.get("/notes/a", &[]).await.is(200);
+    house.put("/public/notes/a", &body).await.is(201);
+    let whole = house.get("/public/notes/a", &[]).await.is(200);
     assert!(whole.body == body);
     // The chunk of the last bytes: what comes before it can still be sent.
     let last = house.chunk_files().into_iter().find(|file| {
@@ -108,7 +108,7 @@ async fn damage_is_never_sent() {
     bytes[0] ^= 1;
     std::fs::write(&last, bytes).unwrap();
     let mut stream = TcpStream::connect(house.address).await.unwrap();
-    let request = "GET /storage/ada/notes/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Bearer all\r\n\r\n";
+    let request = "GET /storage/ada/public/notes/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Bearer all\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut read = Vec::new();
     let _ = stream.read_to_end(&mut read).await;
@@ -116,14 +116,14 @@ async fn damage_is_never_sent() {
     assert!(read.len() - head < body.len(), "cut off");
     assert!(body.starts_with(&read[head..]));
     // The node knows of it now.
-    let path = DocumentPath::parse("/private/notes/a").unwrap();
+    let path = DocumentPath::parse("/public/notes/a").unwrap();
     eventually("it is missed", || {
         let found = house.node.node.documents().document(&path).unwrap();
         matches!(found, Lookup::Found(found) if found.body.is_none())
     })
     .await;
     assert!(!last.exists(), "set aside");
-    house.get("/notes/a", &[]).await.refuses(503);
+    house.get("/public/notes/a", &[]).await.refuses(503);
 }
 
 /// A flood of connections waits outside and takes no memory; who came before goes on, and who waits is served in turn.

@@ -7,19 +7,26 @@
 //!   writers                            number of writers; for each: 0, or 1 and 4 bytes of the node id; 8 bytes incarnation
 //!   for each entry:
 //!     flags                            bits 0-1: 0 DELETE, 1 inline, 2 chunk, 3 manifest; bit 2: a context follows;
-//!                                      bit 3: the hybrid time's counter follows; bit 4: the content type is written out
+//!                                      bit 3: the hybrid time's counter follows; bit 4: the content type is written out;
+//!                                      bit 6: it stays sealed
 //!     writer                           number, if there are several
 //!     sequence                         signed number, less the entry's before of that writer
 //!     time                             signed number: milliseconds after the entry before; after the writer's beginning for the first
 //!     [counter]                        number
 //!     path                             number of bytes shared with the path before; number of bytes that follow; bytes.
 //!                                      The category is one byte of 1 to 3
+//!     or name                          16 bytes, if it stays sealed
 //!     [context]                        number of dots; for each: writer, sequence
 //!     [content type]                   one byte of the table, or length and text
+//!     or seal                          epoch (8 bytes), tag (16)
 //!     inline                           length, content: the hash is computed from it
 //!     chunk                            length, hash
-//!     manifest                         length, hash, length of the manifest, manifest
+//!     manifest                         length, hash, length of what lies beside, that
 //! ```
+//! The frame itself is sealed with a key that all devices of the space have, as they have that of the first epoch. So a small document that is
+//! sealed under that travels opened, in fewer bytes, and compressed with its neighbours; who hears it seals it again, which gives the same, or its
+//! signature is wrong. What is sealed under a later epoch stays sealed: that key is there because somebody may not read it any more.
+//!
 //! Bit 5 of the flags stands in recordings alone, which hold no contents: of an inline document, length and hash follow.
 //! See [`super::redact`].
 //!
@@ -28,10 +35,14 @@
 use super::squeeze::{plainly, squeeze, unsqueeze};
 use super::wire::{Damaged, Reader, Result, put_number, put_signed};
 use crate::mesh::CarriedEntry;
+use crate::mesh::local::sealed_operation;
+use crate::mesh::oracle::{OpenedBody, Sealed};
 use crate::model::{
-    Category, Change, Content, Context, DocumentPath, Dot, Entry, Hash, HybridTime, Incarnation, Manifest,
-    NodeId, Operation, OwnerId, Payload, Sequence, Signature, Writer,
+    Attachment, BlindName, BodyTag, Category, Change, Content, Context, DocumentName, DocumentPath, Dot,
+    Entry, EpochId, Hash, HybridTime, Incarnation, Manifest, NodeId, Operation, OwnerId, Payload, Seal,
+    Sequence, Signature, Writer,
 };
+use crate::seal::{Body, Contents};
 use crate::space::Payloads;
 
 /// Most bytes of a batch, unpacked.
@@ -42,11 +53,13 @@ const ENTRIES_MAX: usize = 4096;
 const DELETE: u8 = 0;
 pub(super) const INLINE: u8 = 1;
 const CHUNK: u8 = 2;
-const MANIFEST: u8 = 3;
+pub(super) const MANIFEST: u8 = 3;
 const HAS_CONTEXT: u8 = 4;
 const HAS_COUNTER: u8 = 8;
 const OWN_TYPE: u8 = 16;
 pub(super) const HASHED: u8 = 32;
+/// What stays sealed.
+pub(super) const SEALED: u8 = 64;
 
 /// Content types that take one byte. Part of the format: only ever longer.
 const TYPES: [&str; 24] = [
@@ -89,6 +102,52 @@ pub(super) const fn node_ref(node: NodeId) -> NodeRef {
 pub(super) struct Packed {
     pub(super) entry: Entry,
     pub(super) attachment: Option<Vec<u8>>,
+    /// What its small sealed body says, if it may travel so.
+    pub(super) opened: Option<OpenedBody>,
+}
+
+/// What is said of a PUT.
+struct Told<'a> {
+    /// None of what stays sealed.
+    content_type: Option<&'a str>,
+    len: u64,
+    hash: Hash,
+    payload: Payload,
+    seal: Option<Seal>,
+    /// Contents, or what lies beside.
+    bytes: &'a [u8],
+}
+
+impl Packed {
+    /// The path that is said, if one is.
+    fn path(&self) -> Option<&DocumentPath> {
+        let opened = self.opened.as_ref().map(|opened| &opened.opened.path);
+        self.entry.change().name.path().or(opened)
+    }
+
+    fn told(&self) -> Option<Told<'_>> {
+        let content = self.entry.content()?;
+        if let Some(OpenedBody { body, opened, hash }) = &self.opened
+            && let Contents::Inline(bytes) = &body.contents
+        {
+            return Some(Told {
+                content_type: Some(&body.content_type),
+                len: opened.len,
+                hash: hash.unwrap_or(content.hash),
+                payload: Payload::Inline,
+                seal: None,
+                bytes,
+            });
+        }
+        Some(Told {
+            content_type: content.seal.is_none().then_some(content.content_type.as_str()),
+            len: content.len,
+            hash: content.hash,
+            payload: content.payload,
+            seal: content.seal,
+            bytes: self.attachment.as_deref().unwrap_or_default(),
+        })
+    }
 }
 
 #[derive(Default)]
@@ -223,10 +282,11 @@ fn put_entry(
     payloads: Payloads,
 ) {
     let change = packed.entry.change();
-    let content = packed.entry.content();
-    let known_type = content.and_then(|content| TYPES.iter().position(|name| *name == content.content_type));
+    let content = packed.told();
+    let own_type = content.as_ref().and_then(|told| told.content_type);
+    let known_type = own_type.and_then(|own| TYPES.iter().position(|name| *name == own));
     let counter = change.time.0 & 0xffff;
-    let mut flags = match content.map(|content| content.payload) {
+    let mut flags = match content.as_ref().map(|told| told.payload) {
         None => DELETE,
         Some(Payload::Inline) => INLINE,
         Some(Payload::Chunk) => CHUNK,
@@ -238,13 +298,16 @@ fn put_entry(
     if counter != 0 {
         flags |= HAS_COUNTER;
     }
-    if content.is_some() && known_type.is_none() {
+    if own_type.is_some() && known_type.is_none() {
         flags |= OWN_TYPE;
     }
-    let is_hashed = payloads == Payloads::Placeholders
-        && content.is_some_and(|content| content.payload == Payload::Inline && content.len > 0);
+    let is_small = |told: &Told<'_>| told.payload == Payload::Inline && told.len > 0;
+    let is_hashed = payloads == Payloads::Placeholders && content.as_ref().is_some_and(is_small);
     if is_hashed {
         flags |= HASHED;
+    }
+    if packed.path().is_none() {
+        flags |= SEALED;
     }
     out.push(flags);
     let writer = writers.index(change.dot.writer);
@@ -262,12 +325,10 @@ fn put_entry(
     if counter != 0 {
         put_number(out, counter);
     }
-    let path = shorten_path(&change.path);
-    let shared = path.iter().zip(&before.path).take_while(|(a, b)| a == b).count();
-    put_number(out, shared as u64);
-    put_number(out, (path.len() - shared) as u64);
-    out.extend(&path[shared..]);
-    before.path = path;
+    match (packed.path(), &change.name) {
+        (None, DocumentName::Sealed(name)) => out.extend(name.0),
+        (None, DocumentName::Clear(path)) | (Some(path), _) => put_path(out, before, path),
+    }
     if !change.context.is_empty() {
         put_number(out, change.context.len() as u64);
         for dot in change.context.dots() {
@@ -275,45 +336,63 @@ fn put_entry(
             put_number(out, dot.sequence.0);
         }
     }
-    let Some(content) = content else {
+    let Some(told) = content else {
         return;
     };
-    match known_type {
-        Some(at) => out.push(at as u8),
-        None => {
-            put_number(out, content.content_type.len() as u64);
-            out.extend(content.content_type.as_bytes());
+    match (known_type, told.content_type) {
+        (Some(at), _) => out.push(at as u8),
+        (None, Some(content_type)) => {
+            put_number(out, content_type.len() as u64);
+            out.extend(content_type.as_bytes());
+        }
+        (None, None) => {
+            if let Some(seal) = told.seal {
+                out.extend(seal.epoch.0);
+                out.extend(seal.tag.0);
+            }
         }
     }
-    put_number(out, content.len);
-    let attachment = packed.attachment.as_deref().unwrap_or_default();
-    match content.payload {
-        Payload::Inline if is_hashed => out.extend(content.hash.0),
-        Payload::Inline => out.extend(attachment),
-        Payload::Chunk => out.extend(content.hash.0),
+    put_number(out, told.len);
+    match told.payload {
+        Payload::Inline if is_hashed => out.extend(told.hash.0),
+        Payload::Inline => out.extend(told.bytes),
+        Payload::Chunk => out.extend(told.hash.0),
         Payload::Manifest(_) => {
-            out.extend(content.hash.0);
-            put_number(out, attachment.len() as u64);
-            out.extend(attachment);
+            out.extend(told.hash.0);
+            put_number(out, told.bytes.len() as u64);
+            out.extend(told.bytes);
         }
     }
+}
+
+fn put_path(out: &mut Vec<u8>, before: &mut Before, path: &DocumentPath) {
+    let path = shorten_path(path);
+    let shared = path.iter().zip(&before.path).take_while(|(a, b)| a == b).count();
+    put_number(out, shared as u64);
+    put_number(out, (path.len() - shared) as u64);
+    out.extend(&path[shared..]);
+    before.path = path;
 }
 
 /// A batch that came.
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) entries: Vec<CarriedEntry>,
-    /// So many more were by writers who are not known here.
+    /// So many more were by writers who are not known here, or need a key that is not.
     pub(super) of_unknown: usize,
 }
 
-/// Reads what [`encode`] wrote. Entries of writers whom `resolve` does not know are left out.
+/// What stands for a document, and its body, sealed for the change of this name.
+pub(super) type SealAgain<'a> = dyn Fn(Dot, &Body) -> Option<(BlindName, Sealed)> + 'a;
+
+/// Reads what [`encode`] wrote. Entries of writers whom `resolve` does not know, and those that `seal` can't seal, are left out.
 pub(super) fn decode(
     bytes: &[u8],
     sender: NodeId,
     space: OwnerId,
     payloads: Payloads,
     resolve: &dyn Fn(NodeRef) -> Option<NodeId>,
+    seal: &SealAgain<'_>,
 ) -> Result<Decoded> {
     let (signatures, squeezed) = read_signatures(bytes)?;
     let plain = unsqueeze(squeezed, plain_len_max(payloads))?;
@@ -323,8 +402,8 @@ pub(super) fn decode(
     let mut entries = Vec::with_capacity(signatures.len());
     let count = signatures.len();
     for signature in signatures {
-        let read = read_entry(&mut reader, &writers, &mut before, space, payloads)?;
-        if let Some((change, attachment)) = read {
+        let read = read_entry(&mut reader, &writers, &mut before, payloads)?;
+        if let Some((change, attachment)) = read.and_then(|read| read.change(space, seal)) {
             entries.push(CarriedEntry {
                 entry: Entry::encode_parts(change, signature),
                 attachment,
@@ -365,15 +444,53 @@ fn writer_at(writers: &[Option<Writer>], at: u64) -> Result<Option<Writer>> {
     writers.get(at).copied().ok_or(Damaged)
 }
 
-pub(super) type Read = Option<(Change, Option<Vec<u8>>)>;
+/// An entry that was read.
+pub(super) struct Read {
+    dot: Dot,
+    context: Context,
+    time: HybridTime,
+    /// The path, unless it stays sealed.
+    place: std::result::Result<DocumentPath, BlindName>,
+    operation: Operation,
+    /// Contents, or what lies beside.
+    pub(super) bytes: Option<Vec<u8>>,
+}
+
+impl Read {
+    /// The change, with what travels beside it. What travelled opened is sealed again.
+    fn change(self, space: OwnerId, seal: &SealAgain<'_>) -> Option<(Change, Option<Vec<u8>>)> {
+        let (name, operation, bytes) = match (self.place, self.operation) {
+            (Err(name), operation) => (DocumentName::Sealed(name), operation, self.bytes),
+            (Ok(path), Operation::Put(content)) if path.category() != Category::Public => {
+                let body = Body {
+                    path,
+                    content_type: content.content_type,
+                    contents: Contents::Inline(self.bytes?),
+                };
+                let (name, sealed) = seal(self.dot, &body)?;
+                let (operation, bytes) = sealed_operation(sealed, None);
+                (DocumentName::Sealed(name), operation, bytes)
+            }
+            (Ok(path), operation) => (DocumentName::Clear(path), operation, self.bytes),
+        };
+        let change = Change {
+            space,
+            dot: self.dot,
+            name,
+            context: self.context,
+            time: self.time,
+            operation,
+        };
+        Some((change, bytes))
+    }
+}
 
 pub(super) fn read_entry(
     reader: &mut Reader<'_>,
     writers: &[Option<Writer>],
     before: &mut Before,
-    space: OwnerId,
     payloads: Payloads,
-) -> Result<Read> {
+) -> Result<Option<Read>> {
     let flags = reader.byte()?;
     let index = if writers.len() > 1 { reader.number()? } else { 0 };
     let writer = writer_at(writers, index)?;
@@ -396,12 +513,11 @@ pub(super) fn read_entry(
     if counter > 0xffff || time_ms >> 48 != 0 {
         return Err(Damaged);
     }
-    let shared = usize::try_from(reader.number()?).map_err(|_| Damaged)?;
-    let len = reader.count(1)?;
-    let mut short = before.path.get(..shared).ok_or(Damaged)?.to_vec();
-    short.extend(reader.bytes(len)?);
-    let path = lengthen_path(&short)?;
-    before.path = short;
+    let place = if flags & SEALED != 0 {
+        Err(BlindName(reader.array()?))
+    } else {
+        Ok(read_path(reader, before)?)
+    };
     let mut context = Context::new();
     let mut known = writer.is_some();
     if flags & HAS_CONTEXT != 0 {
@@ -420,19 +536,28 @@ pub(super) fn read_entry(
     } else {
         flags
     };
-    let (operation, attachment) = read_operation(reader, before, flags)?;
+    let (operation, bytes) = read_operation(reader, before, flags)?;
     let Some(writer) = writer.filter(|_| known) else {
         return Ok(None);
     };
-    let change = Change {
-        space,
+    Ok(Some(Read {
         dot: Dot { writer, sequence },
-        path,
         context,
         time: HybridTime(time_ms << 16 | counter),
+        place,
         operation,
-    };
-    Ok(Some((change, attachment)))
+        bytes,
+    }))
+}
+
+fn read_path(reader: &mut Reader<'_>, before: &mut Before) -> Result<DocumentPath> {
+    let shared = usize::try_from(reader.number()?).map_err(|_| Damaged)?;
+    let len = reader.count(1)?;
+    let mut short = before.path.get(..shared).ok_or(Damaged)?.to_vec();
+    short.extend(reader.bytes(len)?);
+    let path = lengthen_path(&short)?;
+    before.path = short;
+    Ok(path)
 }
 
 fn read_operation(
@@ -443,11 +568,21 @@ fn read_operation(
     if flags & 3 == DELETE {
         return Ok((Operation::Delete, None));
     }
-    let content_type = if flags & OWN_TYPE != 0 {
+    let (content_type, seal) = if flags & SEALED != 0 {
+        let seal = Seal {
+            epoch: EpochId(reader.array()?),
+            tag: BodyTag(reader.array()?),
+        };
+        ("", Some(seal))
+    } else if flags & OWN_TYPE != 0 {
         let len = reader.count(1)?;
-        std::str::from_utf8(reader.bytes(len)?).map_err(|_| Damaged)?
+        (
+            std::str::from_utf8(reader.bytes(len)?).map_err(|_| Damaged)?,
+            None,
+        )
     } else {
-        TYPES.get(usize::from(reader.byte()?)).copied().ok_or(Damaged)?
+        let known = TYPES.get(usize::from(reader.byte()?));
+        (known.copied().ok_or(Damaged)?, None)
     };
     let len = reader.number()?;
     let (hash, payload, attachment) = match flags & 3 {
@@ -468,7 +603,16 @@ fn read_operation(
             let hash = Hash(reader.array()?);
             let len = reader.count(1)?;
             let bytes = reader.bytes(len)?;
-            let manifest = Manifest::decode(bytes).map_err(|_| Damaged)?;
+            // Which of the parts is the manifest depends on the seal alone.
+            let beside = Content {
+                content_type: String::new(),
+                hash,
+                len: 0,
+                payload: Payload::Manifest(hash),
+                seal,
+            };
+            let parts = Attachment::split(Some(&beside), Some(bytes)).ok_or(Damaged)?;
+            let manifest = Manifest::decode(parts.manifest.unwrap_or_default()).map_err(|_| Damaged)?;
             (hash, Payload::Manifest(manifest.hash()), Some(bytes.to_vec()))
         }
     };
@@ -477,6 +621,7 @@ fn read_operation(
         hash,
         len,
         payload,
+        seal,
     };
     Ok((Operation::Put(content), attachment))
 }
@@ -485,9 +630,27 @@ fn read_operation(
 mod tests {
     use super::*;
     use crate::model::{KeyPair, WallTime};
+    use crate::seal::{EpochKey, Keyring, Place, SealedBody};
+    use crate::space::Opened;
     use proptest::prelude::*;
 
     const SPACE: OwnerId = OwnerId([3; 32]);
+
+    fn ring() -> Keyring {
+        Keyring::of_first(EpochKey::first(&key(7)))
+    }
+
+    fn seal_again(dot: Dot, body: &Body) -> Option<(BlindName, Sealed)> {
+        let name = ring().name(&body.path)?;
+        let place = Place {
+            space: SPACE,
+            name,
+            dot,
+        };
+        let SealedBody { seal, bytes } = ring().first()?.seal(&place, body).ok()?;
+        let hash = Hash::of(&bytes);
+        Some((name, Sealed { seal, hash, bytes }))
+    }
 
     fn key(number: u8) -> KeyPair {
         KeyPair::from_seed(&[number; 32])
@@ -518,6 +681,7 @@ mod tests {
                 hash: Hash::of(bytes),
                 len: bytes.len() as u64,
                 payload: Payload::Inline,
+                seal: None,
             }),
         };
         let change = Change {
@@ -526,26 +690,65 @@ mod tests {
                 writer: writer(number),
                 sequence: Sequence(sequence),
             },
-            path: DocumentPath::parse(path).unwrap(),
+            name: DocumentName::Clear(DocumentPath::parse(path).unwrap()),
             context,
             time: HybridTime((1_790_000_123_456 + sequence * 1000) << 16 | (sequence % 3)),
             operation,
         };
+        let bytes = content.map(|(_, bytes)| bytes);
+        if path.starts_with("/public/") {
+            return Packed {
+                entry: Entry::sign(change, &key(number)).unwrap(),
+                attachment: bytes,
+                opened: None,
+            };
+        }
+        sealed(change, bytes, &key(number))
+    }
+
+    /// The same change sealed, and opened for the radio.
+    fn sealed(mut change: Change, bytes: Option<Vec<u8>>, key: &KeyPair) -> Packed {
+        let path = change.name.path().unwrap().clone();
+        change.name = DocumentName::Sealed(ring().name(&path).unwrap());
+        let Operation::Put(content) = change.operation.clone() else {
+            return Packed {
+                entry: Entry::sign(change, key).unwrap(),
+                attachment: None,
+                opened: None,
+            };
+        };
+        let body = Body {
+            path: path.clone(),
+            content_type: content.content_type.clone(),
+            contents: Contents::Inline(bytes.unwrap()),
+        };
+        let (_, sealed) = seal_again(change.dot, &body).unwrap();
+        let attachment;
+        (change.operation, attachment) = sealed_operation(sealed, None);
+        let opened = Opened {
+            path,
+            content_type: content.content_type,
+            len: content.len,
+        };
         Packed {
-            entry: Entry::sign(change, &key(number)).unwrap(),
-            attachment: content.map(|(_, bytes)| bytes),
+            entry: Entry::sign(change, key).unwrap(),
+            attachment,
+            opened: Some(OpenedBody {
+                body,
+                opened,
+                hash: None,
+            }),
         }
     }
 
     fn unpack(bytes: &[u8], sender: u8) -> Result<Vec<CarriedEntry>> {
         let members: Vec<NodeId> = (1..5).map(|number| key(number).node_id()).collect();
-        decode(bytes, key(sender).node_id(), SPACE, Payloads::Real, &|wanted| {
-            members
-                .iter()
-                .find(|member| node_ref(**member) == wanted)
-                .copied()
-        })
-        .map(|decoded| decoded.entries)
+        let resolve = |wanted| {
+            let mut members = members.iter();
+            members.find(|member| node_ref(**member) == wanted).copied()
+        };
+        let sender = key(sender).node_id();
+        decode(bytes, sender, SPACE, Payloads::Real, &resolve, &seal_again).map(|decoded| decoded.entries)
     }
 
     fn carried(packed: &[Packed]) -> Vec<CarriedEntry> {
@@ -626,6 +829,7 @@ mod tests {
                 hash: Hash([4; 32]),
                 len: 1000,
                 payload,
+                seal: None,
             })
         };
         for (payload, attachment) in [
@@ -637,10 +841,40 @@ mod tests {
             let packed = [Packed {
                 entry: Entry::sign(change, &key(1)).unwrap(),
                 attachment,
+                opened: None,
             }];
             let bytes = encode(&packed, key(1).node_id(), Payloads::Real);
             assert_eq!(unpack(&bytes, 1), Ok(carried(&packed)));
         }
+    }
+
+    /// As after a revocation, or from a node that lacks the key itself.
+    #[test]
+    fn what_stays_sealed_comes_back() {
+        let manifest = Manifest::new(vec![crate::model::ChunkRef {
+            hash: Hash([9; 32]),
+            len: 1000,
+        }])
+        .unwrap();
+        let text = Some(("text/plain", b"some text".to_vec()));
+        let mut small = packed(1, 1, "/private/notes/a", text, &[]);
+        let opened_len = encode(&[small.clone()], key(1).node_id(), Payloads::Real).len();
+        small.opened = None;
+        let mut large = small.clone();
+        let mut change = large.entry.change().clone();
+        if let Operation::Put(content) = &mut change.operation {
+            content.payload = Payload::Manifest(manifest.hash());
+            content.len += 1000;
+        }
+        let body = large.attachment.take().unwrap();
+        large.attachment = Some(Attachment::join(&body, &manifest.encode()));
+        large.entry = Entry::sign(change, &key(1)).unwrap();
+        let gone = packed(1, 3, "/shared/notes/a", None, &[small.entry.dot()]);
+        let batch = [small.clone(), packed(1, 2, "/public/a/b", None, &[]), large, gone];
+        let bytes = encode(&batch, key(1).node_id(), Payloads::Real);
+        assert_eq!(unpack(&bytes, 1), Ok(carried(&batch)));
+        let sealed_len = encode(&[small], key(1).node_id(), Payloads::Real).len();
+        assert!(sealed_len > opened_len + 30, "{opened_len} and {sealed_len}");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use super::entries::{self, node_ref};
 use super::message::RadioMessage;
 use super::squeeze::{squeeze, squeeze_as, unsqueeze};
-use crate::model::{Entry, KeyPair};
+use crate::mesh::oracle::Sealed;
+use crate::model::{Entry, Hash, KeyPair};
+use crate::seal::{Body, EpochKey, Keyring, Place, SealedBody};
 use crate::space::Payloads;
 
 /// Longest bytes that are squeezed in one form.
@@ -39,9 +41,15 @@ fn batch(bytes: &[u8]) -> bool {
     let key = KeyPair::from_seed(&[1; 32]);
     let (sender, space) = (key.node_id(), key.owner_id());
     let resolve = |wanted| (node_ref(sender) == wanted).then_some(sender);
-    let Ok(carried) =
-        entries::decode(bytes, sender, space, Payloads::Real, &resolve).map(|decoded| decoded.entries)
-    else {
+    let ring = Keyring::of_first(EpochKey::first(&key));
+    let seal = |dot, body: &Body| {
+        let name = ring.name(&body.path)?;
+        let SealedBody { seal, bytes } = ring.first()?.seal(&Place { space, name, dot }, body).ok()?;
+        let hash = Hash::of(&bytes);
+        Some((name, Sealed { seal, hash, bytes }))
+    };
+    let decoded = entries::decode(bytes, sender, space, Payloads::Real, &resolve, &seal);
+    let Ok(carried) = decoded.map(|decoded| decoded.entries) else {
         return false;
     };
     for carried in &carried {

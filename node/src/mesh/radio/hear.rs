@@ -13,7 +13,8 @@ use super::summary::{Digest, Summary};
 use super::trickle::part;
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, LinkId, RadioProfile};
-use crate::model::{Capabilities, Clock, Dot, Grant, NodeId, Now, Revocation, Writer};
+use crate::model::{Capabilities, Clock, DocumentName, Dot, Grant, NodeId, Now, Revocation, Writer};
+use crate::seal::{Body, Place};
 use crate::space::present_chunk;
 use crate::store::Store;
 
@@ -292,9 +293,16 @@ impl<S: Store> Engine<S> {
     ) -> Result<Option<Obstacle>> {
         let owner = self.config.owner;
         let payloads = self.config.key.payloads();
-        let decoded = entries::decode(bytes, from, owner, payloads, &|wanted| {
-            self.member_called(from, wanted)
-        });
+        let resolve = |wanted| self.member_called(from, wanted);
+        let seal = |dot, body: &Body| {
+            let DocumentName::Sealed(name) = self.config.key.name(&body.path)? else {
+                return None;
+            };
+            let space = owner;
+            let sealed = self.config.key.seal_again(&Place { space, name, dot }, body)?;
+            Some((name, sealed))
+        };
+        let decoded = entries::decode(bytes, from, owner, payloads, &resolve, &seal);
         let Ok(carried) = decoded else {
             self.refuse(from, "it sent damaged entries by radio".into());
             return Ok(None);

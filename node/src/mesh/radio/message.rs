@@ -7,7 +7,7 @@ use super::entries::NodeRef;
 use super::squeeze::{squeeze, unsqueeze};
 use super::summary::{Digest, Runs, Summary};
 use super::wire::{Damaged, Reader, Result, put_number};
-use crate::model::{Hash, HybridTime, Signature};
+use crate::model::{CHUNK_LEN_MAX, Hash, HybridTime, Signature};
 
 const BEACON: u8 = 1;
 const ENTRIES: u8 = 2;
@@ -35,8 +35,6 @@ const STATEMENTS_MAX: usize = 2048;
 const STATEMENTS_LEN_MAX: usize = 1024 * 1024;
 /// Most chunks asked for at once.
 const WANTED_MAX: usize = 16;
-/// Longest chunk.
-const CHUNK_LEN_MAX: usize = 1024 * 1024;
 /// Most bytes of a live set, unpacked.
 const LIVING_LEN_MAX: usize = 1024 * 1024;
 
@@ -284,7 +282,7 @@ impl RadioMessage {
                 let chunks = chunks.to_vec();
                 Self::Want { of, chunks }
             }
-            CHUNK => Self::Chunk(unsqueeze(reader.rest(), CHUNK_LEN_MAX)?),
+            CHUNK => Self::Chunk(unsqueeze(reader.rest(), CHUNK_LEN_MAX as usize)?),
             STATEMENT_LIST => {
                 let (list, rest) = reader.rest().as_chunks();
                 if !rest.is_empty() || list.len() > STATEMENTS_MAX {

@@ -3,11 +3,11 @@
 //! A batch of entries carries small contents, and their hashes are computed from them. Here each content becomes its
 //! hash; who reads the batch with [`Payloads::Placeholders`] gets the same entries, whose signatures still fit.
 
-use super::entries::{self, Before, HASHED, INLINE, Writers};
+use super::entries::{self, Before, HASHED, INLINE, MANIFEST, SEALED, Writers};
 use super::message::RadioMessage;
 use super::squeeze::{plainly, unsqueeze};
 use super::wire::{Reader, Result};
-use crate::model::{Hash, NodeId, OwnerId};
+use crate::model::{Attachment, Hash, NodeId};
 use crate::space::Payloads;
 
 /// The message with each small content replaced by its hash. Of what cannot be read nothing stays but that it cannot.
@@ -39,16 +39,23 @@ fn redact_entries(bytes: &[u8], written_with: Payloads) -> Result<Vec<u8>> {
     let mut redacted = plain[..plain.len() - reader.len()].to_vec();
     for _ in &signatures {
         let start = plain.len() - reader.len();
-        let read = entries::read_entry(&mut reader, &writers, &mut before, OwnerId([0; 32]), written_with)?;
+        let read = entries::read_entry(&mut reader, &writers, &mut before, written_with)?;
+        let content = read.and_then(|read| read.bytes);
         let entry = &plain[start..plain.len() - reader.len()];
         let flags = entry.first().copied().unwrap_or_default();
         let is_hashed = written_with == Payloads::Placeholders && flags & HASHED != 0;
-        match read {
+        match content {
             // The content is the last part of its entry.
-            Some((_, Some(content))) if flags & 3 == INLINE && !is_hashed && !content.is_empty() => {
+            Some(content) if flags & 3 == INLINE && !is_hashed && !content.is_empty() => {
                 redacted.push(flags | HASHED);
                 redacted.extend(&entry[1..entry.len() - content.len()]);
                 redacted.extend(Hash::of(&content).0);
+            }
+            // Nor does a sealed body stay.
+            Some(content) if flags & (3 | SEALED) == MANIFEST | SEALED => {
+                redacted.push(flags & !HASHED);
+                redacted.extend(&entry[1..entry.len() - content.len()]);
+                redacted.extend(Attachment::blank_joined(&content).unwrap_or(content));
             }
             _ if is_hashed => redacted.extend(entry),
             // On the air the flag means nothing.
@@ -67,8 +74,8 @@ mod tests {
     use super::super::entries::{Packed, decode, encode, node_ref};
     use super::*;
     use crate::model::{
-        Change, Content, Context, DocumentPath, Dot, Entry, HybridTime, Incarnation, KeyPair, Operation,
-        Payload, Sequence, WallTime, Writer,
+        Change, Content, Context, DocumentName, DocumentPath, Dot, Entry, HybridTime, Incarnation, KeyPair,
+        Operation, Payload, Sequence, WallTime, Writer,
     };
     use proptest::prelude::*;
 
@@ -83,6 +90,7 @@ mod tests {
                 hash: Hash::of(content),
                 len: content.len() as u64,
                 payload: Payload::Inline,
+                seal: None,
             })
         });
         let writer = Writer {
@@ -95,7 +103,7 @@ mod tests {
                 writer,
                 sequence: Sequence(sequence),
             },
-            path: DocumentPath::parse(&format!("/private/notes/{sequence}")).unwrap(),
+            name: DocumentName::Clear(DocumentPath::parse(&format!("/public/notes/{sequence}")).unwrap()),
             context: Context::new(),
             time: HybridTime((1_790_000_123_456 + sequence) << 16),
             operation,
@@ -103,6 +111,7 @@ mod tests {
         Packed {
             entry: Entry::sign(change, &key()).unwrap(),
             attachment: content.map(<[u8]>::to_vec),
+            opened: None,
         }
     }
 
@@ -126,9 +135,16 @@ mod tests {
         assert!(!redacted.windows(8).any(|part| part == &secret[..8]));
         let resolve = |wanted| (node_ref(sender) == wanted).then_some(sender);
         let placeholders = Payloads::Placeholders;
-        let back = decode(&redacted[1..], sender, key().owner_id(), placeholders, &resolve)
-            .unwrap()
-            .entries;
+        let back = decode(
+            &redacted[1..],
+            sender,
+            key().owner_id(),
+            placeholders,
+            &resolve,
+            &|_, _| None,
+        )
+        .unwrap()
+        .entries;
         for (carried, packed) in back.iter().zip(&batch) {
             assert_eq!(carried.entry, packed.entry.encode());
             let attachment = carried.attachment.as_deref();

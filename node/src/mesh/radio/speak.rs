@@ -13,8 +13,9 @@ use super::trickle::{Turn, part};
 use rand_chacha::rand_core::Rng;
 
 use crate::mesh::engine::{Engine, Result};
+use crate::mesh::oracle::OpenedBody;
 use crate::mesh::{Action, Broadcast, Lane, LinkId, RadioPrice};
-use crate::model::{Clock, Content, Dot, Entry, Hash, NodeId, Now, Payload, Sequence, Writer};
+use crate::model::{Category, Clock, Content, Dot, Entry, Hash, NodeId, Now, Payload, Sequence, Writer};
 use crate::space::{MissingEntry, chunk_record};
 use crate::store::Store;
 
@@ -425,7 +426,10 @@ impl<S: Store> Engine<S> {
             let Some(content) = entry.content() else {
                 continue;
             };
-            if !self.is_wanted_by_radio(dot, &entry.change().path, content.len) {
+            // What cannot be read here is no public document.
+            let path = self.view(|view| view.path_of(&entry.change().name))?;
+            let category = path.map_or(Category::Private, |path| path.category());
+            if !self.is_wanted_by_radio(dot, category, content.len) {
                 self.radios.too_long.insert(dot);
                 continue;
             }
@@ -469,6 +473,17 @@ impl<S: Store> Engine<S> {
     pub(in crate::mesh) fn radio_prices(&self, dot: Dot, chunks: &[u32]) -> Vec<RadioPrice> {
         let radios = self.radios.by_id.iter();
         radios.map(|(id, radio)| radio.price(*id, dot, chunks)).collect()
+    }
+
+    /// What a small sealed body says, if it travels opened: it is sealed under the first epoch, whose key everybody has who can read the
+    /// frame.
+    fn opened_for_radio(&self, entry: &Entry, attachment: Option<&[u8]>) -> Option<OpenedBody> {
+        let content = entry
+            .content()
+            .filter(|content| content.payload == Payload::Inline)?;
+        (Some(content.seal?.epoch) == self.config.key.first_epoch())
+            .then(|| self.config.key.open(entry, attachment))
+            .flatten()
     }
 
     /// Sends what is most worth sending, if the station has room: statements, then entries, then acknowledgements, then chunks.
@@ -547,9 +562,11 @@ impl<S: Store> Engine<S> {
                 break;
             }
             len += attached + 150;
+            let opened = self.opened_for_radio(&entry, lack.missing.attachment.as_deref());
             chosen.push(Packed {
                 entry,
                 attachment: lack.missing.attachment,
+                opened,
             });
             sent.push((lack.missing.dot, lack.by));
         }

@@ -1,26 +1,28 @@
 //! Cutting: where one chunk of a document ends and the next begins.
 //!
 //! FastCDC as of its 2020 paper ("The Design of Fast Content-Defined Chunking for Data Deduplication Based Storage
-//! Systems", Xia et al.), normalisation level 1, with the lengths below and [`CHUNK_LEN_MAX`]. All of that is part of the format: nodes that
+//! Systems", Xia et al.), normalisation level 1, with the lengths below and [`CUT_LEN_MAX`]. All of that is part of the format: nodes that
 //! cut differently would still read each other's documents, but never share a chunk or agree on a manifest. A test
 //! pins the cuts of a known content, so that an update of the library that moves them is noticed.
 
 use fastcdc::v2020::{FastCDC, Normalization};
 
-use crate::model::{CHUNK_LEN_MAX, ChunkRef, Hash, MANIFEST_CHUNKS_MAX, Manifest, ManifestError};
+use crate::model::{ChunkRef, Hash, MANIFEST_CHUNKS_MAX, Manifest, ManifestError};
 
 /// Longest payload that is kept in the tables, in bytes.
 pub const INLINE_LEN_MAX: usize = 8 * 1024;
 /// Longest payload that is kept as one chunk without a manifest, in bytes.
 pub const SINGLE_CHUNK_LEN_MAX: usize = 256 * 1024;
+/// Longest chunk as it is cut, in bytes. Sealed it may be somewhat longer.
+const CUT_LEN_MAX: u32 = 1024 * 1024;
 /// Shortest chunk, in bytes, but for a document's last.
 pub const CHUNK_LEN_MIN: u32 = 64 * 1024;
 /// Length that chunks have on average, in bytes.
 pub const CHUNK_LEN_AVERAGE: u32 = 256 * 1024;
 
-/// Bytes held before chunks are cut off: a place to cut is searched in [`CHUNK_LEN_MAX`] bytes at most, and with
+/// Bytes held before chunks are cut off: a place to cut is searched in [`CUT_LEN_MAX`] bytes at most, and with
 /// twice that the rest is moved to the front once for several chunks.
-const HELD_LEN_MAX: usize = 2 * CHUNK_LEN_MAX as usize;
+const HELD_LEN_MAX: usize = 2 * CUT_LEN_MAX as usize;
 
 /// Cuts a stream of bytes into chunks.
 ///
@@ -89,7 +91,7 @@ impl Cutter {
             bytes = later;
             if self.held.len() == HELD_LEN_MAX {
                 // With the longest chunk still ahead, what comes later cannot move the cut.
-                self.cut_while_held(CHUNK_LEN_MAX as usize, sink)?;
+                self.cut_while_held(CUT_LEN_MAX as usize, sink)?;
             }
         }
         Ok(())
@@ -133,7 +135,7 @@ impl Cutter {
             &self.held,
             CHUNK_LEN_MIN as usize,
             CHUNK_LEN_AVERAGE as usize,
-            CHUNK_LEN_MAX as usize,
+            CUT_LEN_MAX as usize,
             Normalization::Level1,
         );
         let mut start = 0;
@@ -231,7 +233,7 @@ mod tests {
             panic!("3 MiB need a manifest");
         };
         let lens: Vec<u32> = manifest.chunks().iter().map(|chunk| chunk.len).collect();
-        assert_eq!(lens, [CHUNK_LEN_MAX, CHUNK_LEN_MAX, CHUNK_LEN_MAX, 5]);
+        assert_eq!(lens, [CUT_LEN_MAX, CUT_LEN_MAX, CUT_LEN_MAX, 5]);
         assert_eq!(joined.len(), (3 << 20) + 5);
     }
 
@@ -266,7 +268,7 @@ mod tests {
                     &whole,
                     CHUNK_LEN_MIN as usize,
                     CHUNK_LEN_AVERAGE as usize,
-                    CHUNK_LEN_MAX as usize,
+                    CUT_LEN_MAX as usize,
                 )
                 .map(|chunk| chunk.length as u32)
                 .collect();
