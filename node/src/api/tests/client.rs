@@ -100,11 +100,10 @@ impl Answer {
                 );
                 assert!(exposed.unwrap().contains("ETag"));
             }
+            // Where apps change their codes for tokens, they are let in all the same.
             Some(_) => {
-                assert!(
-                    answer.header("Access-Control-Allow-Origin").is_none() && exposed.is_none(),
-                    "{answer:?}"
-                );
+                let is_open = answer.header("Access-Control-Allow-Origin").is_some();
+                assert_eq!(is_open, exposed.is_some(), "{answer:?}");
             }
         }
         assert!(answer.header("Transfer-Encoding").is_none());
