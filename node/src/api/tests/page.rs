@@ -131,6 +131,9 @@ async fn requests_of_other_pages_are_refused() {
     let house = House::with_page(PASSPHRASE).await;
     let session = sign_in(&house).await;
     let ask = json!({ "do": "status" });
+    let own = [("Authorization", &*session), ("Origin", "https://app.test")];
+    let answer = post(&house, "ask", &own, &ask).await.is(200);
+    assert_eq!(answer.header("Access-Control-Allow-Origin"), None);
     for site in ["cross-site", "same-site", "none"] {
         let headers = [("Authorization", &*session), ("Sec-Fetch-Site", site)];
         post(&house, "ask", &headers, &ask).await.refuses(403);
