@@ -10,7 +10,7 @@ use cairn::model::{
 };
 use cairn::seal::{ChunkKey, EpochKey, Keyring};
 use cairn::space::chunk_record;
-use cairn::space::records::OwnWriter;
+use cairn::space::records::{self, OwnWriter};
 use cairn::store::{MemoryStore, Store, StoreError};
 use cairn_transports::lora::{SendersRecord, SpaceKey};
 
@@ -115,6 +115,8 @@ pub struct Node {
     pub(crate) register: Option<OwnWriter>,
     /// Who was heard by radio: on the disk, beside the store.
     pub(crate) senders: SendersRecord,
+    /// The keys of its space, as its engine knows them.
+    pub keyring: Keyring,
     pub(crate) commit_planned: bool,
     /// With a skipped fsync planted: the disk as a crash leaves it, and since when.
     pub(crate) synced: Option<(u64, MemoryStore)>,
@@ -153,6 +155,7 @@ impl Node {
             synced: None,
             timer_at: None,
             clock_ahead_ms: 0,
+            keyring: Keyring::new(),
             seen: Clock::new(),
             awaited: BTreeSet::new(),
         }
@@ -161,11 +164,17 @@ impl Node {
     /// Starts the engine on what the disk holds.
     pub(crate) fn start(&mut self, space: &Space, seed: [u8; 32]) -> Result<(), EngineError> {
         let on_disk = Engine::own_writer_on_disk(&self.store)?;
+        let mut key = Keys {
+            device: self.key.clone(),
+            owner: None,
+            space: space.keyring.clone(),
+        };
+        if let Ok(Some(membership)) = records::membership(&self.store.read()?) {
+            key.learn(&membership);
+        }
+        self.keyring = key.space.clone();
         let config = Config {
-            key: Keys {
-                device: self.key.clone(),
-                space: space.keyring.clone(),
-            },
+            key,
             owner: space.membership.space(),
             membership: space.membership.clone(),
             continues: self.register == Some(on_disk),
@@ -214,9 +223,12 @@ impl Node {
         path: &DocumentPath,
         body: &[u8],
         sizes: BodySizes,
-        keyring: &Keyring,
     ) -> StoredBody {
-        let key = keyring.current().filter(|_| path.category() != Category::Public);
+        let key = self
+            .keyring
+            .current()
+            .filter(|_| path.category() != Category::Public);
+        let key = key.cloned();
         let stored = |payload, attachment, chunk_keys| StoredBody {
             content: Content {
                 content_type: "text/plain".into(),
@@ -237,7 +249,7 @@ impl Node {
         }
         let (mut chunks, mut keys) = (Vec::new(), Vec::new());
         for chunk in body.chunks(sizes.chunk) {
-            let chunk = match key.and_then(|key| key.seal_chunk(chunk).ok()) {
+            let chunk = match key.as_ref().and_then(|key| key.seal_chunk(chunk).ok()) {
                 Some((key, sealed)) => {
                     keys.push(key);
                     sealed

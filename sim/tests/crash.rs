@@ -63,6 +63,7 @@ impl Node {
         let config = Config {
             key: Keys {
                 device: key,
+                owner: None,
                 space: keyring(),
             },
             owner: space,

@@ -1,9 +1,9 @@
-//! Private documents are sealed wherever they lie.
+//! Private documents are sealed wherever they lie, and keys change when a device is shut out.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
-use cairn_tests::{Random, Space};
+use cairn_tests::{Daemon, Http, Random, Space, cairn, cairn_given, eventually};
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -55,4 +55,59 @@ fn contents_are_on_no_disk_in_the_clear_and_every_device_reads_them() {
             assert!(!is_on_disk(&node.home, &long[start..start + 64]));
         }
     }
+}
+
+/// Waits until a document can be read.
+fn reads(http: &Http, path: &str, body: &[u8]) {
+    eventually(DEADLINE, || {
+        let (status, found, _) = http.get(path).map_err(|error| error.to_string())?;
+        (status == 200 && found == body)
+            .then_some(())
+            .ok_or_else(|| format!("{path}: {status}, {} bytes", found.len()))
+    });
+}
+
+#[test]
+fn keys_change_with_a_revocation_and_whoever_comes_later_reads_all() {
+    let mut space = Space::new(3, "tcp://127.0.0.1:0");
+    let large = Random(8).bytes(700_000);
+    let mut lost = space.nodes.pop().unwrap();
+    lost.http().store("/notes/before", b"before");
+    for node in &space.nodes {
+        reads(&node.http(), "/notes/before", b"before");
+    }
+    let node = lost.status["node"].as_str().unwrap();
+    cairn(&space.nodes[0].home, &["revoke", node]);
+    lost.terminate();
+    space.nodes[0].http().store("/notes/after", b"after");
+    reads(&space.nodes[1].http(), "/notes/after", b"after");
+    space.nodes[1].http().store("/notes/large", &large);
+    reads(&space.nodes[0].http(), "/notes/large", &large);
+
+    // One more device, which a device lets in that was let in itself.
+    let home = space.scratch("newcomer");
+    space.nodes[1].invite(&home, &[]);
+    assert!(home.join("epoch.key").exists(), "the invite told the new key");
+    let mut newcomer = Daemon::start(&home, &[]);
+    let all = |http: &Http| {
+        reads(http, "/notes/before", b"before");
+        reads(http, "/notes/after", b"after");
+        reads(http, "/notes/large", &large);
+    };
+    all(&newcomer.http());
+    newcomer.http().store("/notes/new", b"new");
+    reads(&space.nodes[0].http(), "/notes/new", b"new");
+
+    // Keys are there again after a restart, and the phrase alone brings all of them.
+    newcomer.terminate();
+    newcomer.restart();
+    all(&newcomer.http());
+    reads(&newcomer.http(), "/notes/new", b"new");
+    let phrase = cairn(&space.nodes[0].home, &["owner", "phrase"]);
+    let home = space.scratch("recovered");
+    let (code, _, said) = cairn_given(&home, &["recover", "--user", "ada"], &phrase);
+    assert_eq!(code, 0, "{said}");
+    let peer = format!("tcp://{}", newcomer.socket());
+    let recovered = Daemon::start(&home, &["--peer", &peer]);
+    all(&recovered.http());
 }

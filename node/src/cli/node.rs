@@ -255,6 +255,9 @@ pub(super) fn join(home: &Path, code: &str, name: Option<String>) -> Result<(), 
     if let Some(key) = &invite.space_key {
         folder.set_space_key(key)?;
     }
+    if let Some(key) = &invite.epoch_key {
+        folder.set_epoch_key(key)?;
+    }
     folder.set_space(&space)?;
     println!("{device}");
     eprintln!(

@@ -20,7 +20,7 @@ use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
 
 use crate::model::{KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime};
-use crate::seal::EpochKey;
+use crate::service::SharedKeys;
 use crate::space::records;
 use crate::store::{OpenStore, Store};
 
@@ -112,7 +112,7 @@ async fn run(
         scheme: if tls.is_some() { "https" } else { "http" },
         document_len_max: settings.document_len_max,
         external: settings.external.clone(),
-        space_key: running.home.space_key()?,
+        keys: running.keys.clone(),
     });
     let desk = control::Desk::new(running.node.clone(), surroundings.clone());
     let control = tokio::spawn(control::serve(desk.clone(), listener));
@@ -215,7 +215,7 @@ struct Surroundings {
     scheme: &'static str,
     document_len_max: u64,
     external: Vec<String>,
-    space_key: Option<EpochKey>,
+    keys: SharedKeys,
 }
 
 impl Surroundings {
@@ -330,7 +330,8 @@ impl Extras for Surroundings {
             now,
             expires,
         );
-        invite.space_key = self.space_key.as_ref().map(|key| key.secret().clone());
+        let keys = self.keys.get();
+        invite.tell(keys.first(), keys.current());
         Ok((Command::Admit(grant), invite.encode()))
     }
 

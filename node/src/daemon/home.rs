@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::key_files::KeyFiles;
 use super::whole_file::write_whole;
+use crate::mesh::Keys;
 use crate::model::{Capabilities, Grant, KeyPair, Membership, NodeId, OwnerId, WallTime, codec};
 use crate::seal::{EpochKey, Keyring, Passphrase, RecoveryPhrase};
 
@@ -267,9 +268,26 @@ impl Home {
         self.keys.write("space.key", &KeyPair::from_seed(key))
     }
 
-    /// What this node knows of the space's keys.
-    pub fn keyring(&self) -> Result<Keyring, HomeError> {
-        Ok(self.space_key()?.map_or_else(Keyring::new, Keyring::of_first))
+    /// Keeps the key of the epoch that was the current one when an invite was made.
+    pub fn set_epoch_key(&self, key: &[u8; 32]) -> Result<(), HomeError> {
+        self.keys.write("epoch.key", &KeyPair::from_seed(key))
+    }
+
+    /// All keys that this node has: its own, what it was told of the space's, and what statements of the space give it.
+    pub fn keys(&self, statements: Option<&Membership>) -> Result<Keys, HomeError> {
+        let mut space = self.space_key()?.map_or_else(Keyring::new, Keyring::of_first);
+        if let Some(key) = self.keys.read("epoch.key")? {
+            space = space.with_told(EpochKey::new(Zeroizing::new(*key.seed())));
+        }
+        let mut keys = Keys {
+            device: self.device_key()?,
+            owner: self.owner_key()?,
+            space,
+        };
+        if let Some(statements) = statements {
+            keys.learn(statements);
+        }
+        Ok(keys)
     }
 
     /// The space that this node holds; `None` in a new folder.

@@ -11,6 +11,7 @@ use super::home::check_user;
 use crate::model::{
     Capabilities, GRANT_LEN_MAX, Grant, KeyPair, Membership, NodeId, OwnerId, WallTime, codec,
 };
+use crate::seal::EpochKey;
 
 /// What every code begins with.
 const PREFIX: &str = "cairn1";
@@ -64,9 +65,11 @@ pub struct Invite {
     pub expires: WallTime,
     /// The key of the space's first epoch, if the inviting node knows it.
     pub space_key: Option<Zeroizing<[u8; 32]>>,
+    /// That of the epoch in which the invite was made, if it is another one.
+    pub epoch_key: Option<Zeroizing<[u8; 32]>>,
 }
 
-/// `[version, owner, user, seed, [grant, …], [address, …], expires, space key or null]`
+/// `[version, owner, user, seed, [grant, …], [address, …], expires, [space key, [epoch key]]]`: the last list may be shorter.
 type Wire = (
     u8,
     OwnerId,
@@ -75,7 +78,7 @@ type Wire = (
     Vec<ByteBuf>,
     Vec<String>,
     WallTime,
-    Option<ByteBuf>,
+    Vec<ByteBuf>,
 );
 
 const VERSION: u8 = 3;
@@ -115,8 +118,16 @@ impl Invite {
             addresses,
             expires,
             space_key: None,
+            epoch_key: None,
         };
         (invite, grant)
+    }
+
+    /// Tells the key of the first epoch, and that of the current one.
+    pub fn tell(&mut self, first: Option<&EpochKey>, current: Option<&EpochKey>) {
+        self.space_key = first.map(|key| key.secret().clone());
+        let is_other = |key: &&EpochKey| first.is_some_and(|first| first.id() != key.id());
+        self.epoch_key = current.filter(is_other).map(|key| key.secret().clone());
     }
 
     /// The line of text.
@@ -132,7 +143,11 @@ impl Invite {
                 .collect(),
             self.addresses.clone(),
             self.expires,
-            self.space_key.as_ref().map(|key| ByteBuf::from(key.to_vec())),
+            [&self.space_key, &self.epoch_key]
+                .into_iter()
+                .flatten()
+                .map(|key| ByteBuf::from(key.to_vec()))
+                .collect(),
         );
         let mut bytes = codec::encode(&wire);
         let check = check(&bytes);
@@ -159,23 +174,24 @@ impl Invite {
         if let Some(version) = bytes.get(1).filter(|version| **version != VERSION) {
             return Err(InviteError::UnknownVersion(*version));
         }
-        let (_, owner, user, seed, grants, addresses, expires, space_key): Wire =
+        let (_, owner, user, seed, grants, addresses, expires, keys): Wire =
             codec::decode(bytes, CODE_LEN_MAX).map_err(|_| InviteError::Damaged)?;
         check_user(&user).map_err(|_| InviteError::BadUser)?;
-        let seed = Zeroizing::new(<[u8; 32]>::try_from(&seed[..]).map_err(|_| InviteError::Damaged)?);
-        let space_key = match space_key {
-            Some(key) => Some(Zeroizing::new(
-                <[u8; 32]>::try_from(&key[..]).map_err(|_| InviteError::Damaged)?,
-            )),
-            None => None,
+        let secret = |bytes: &ByteBuf| {
+            let secret = <[u8; 32]>::try_from(&bytes[..]);
+            secret.map(Zeroizing::new).map_err(|_| InviteError::Damaged)
         };
-        let fits = grants.len() <= GRANTS_MAX
+        let seed = secret(&seed)?;
+        let fits = keys.len() <= 2
+            && grants.len() <= GRANTS_MAX
             && addresses.len() <= ADDRESSES_MAX
             && addresses.iter().all(|address| address.len() <= ADDRESS_LEN_MAX)
             && grants.iter().all(|grant| grant.len() <= GRANT_LEN_MAX);
         if !fits {
             return Err(InviteError::Damaged);
         }
+        let mut keys = keys.iter().map(secret);
+        let (space_key, epoch_key) = (keys.next().transpose()?, keys.next().transpose()?);
         let grants = grants
             .iter()
             .map(|grant| Grant::decode(grant))
@@ -189,6 +205,7 @@ impl Invite {
             addresses,
             expires,
             space_key,
+            epoch_key,
         })
     }
 

@@ -17,7 +17,7 @@ use crate::model::KeyPair;
 use crate::seal::{Cost, LOCKED_KEY_LEN_MAX, LockedKey, LockedKeyError, Passphrase, PassphraseKey};
 
 /// The names of all key files.
-pub(super) const KEY_FILES: [&str; 3] = ["device.key", "owner.key", "space.key"];
+pub(super) const KEY_FILES: [&str; 4] = ["device.key", "owner.key", "space.key", "epoch.key"];
 
 /// The key files of one folder, and the passphrase if there is one to open them with.
 #[derive(Debug)]
@@ -246,7 +246,8 @@ mod tests {
             Err(HomeError::WrongPassphrase { .. })
         ));
         right.write("space.key", &key(3)).unwrap();
-        assert_eq!(right.states().unwrap().len(), 3);
+        right.write("epoch.key", &key(4)).unwrap();
+        assert_eq!(right.states().unwrap().len(), KEY_FILES.len());
         for (name, seed) in KEY_FILES.into_iter().zip(1..) {
             assert_eq!(
                 read(&files(folder.path(), "horse"), name),

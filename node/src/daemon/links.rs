@@ -20,6 +20,7 @@ use crate::mesh::{
     chunk_frame, radio_chunk,
 };
 use crate::model::{Hash, NodeId};
+use crate::service::SharedKeys;
 use crate::space::records::OwnWriter;
 use crate::store::ChunkFiles;
 
@@ -236,6 +237,8 @@ pub(super) struct Hands {
     pub(super) refusals: BTreeSet<(NodeId, String)>,
     /// Set at each commit: the engine's count of the disk's room is an estimate until it is told again.
     pub(super) wrote: Arc<AtomicBool>,
+    /// For those who read and store documents.
+    pub(super) keys: SharedKeys,
 }
 
 impl Hands {
@@ -358,6 +361,10 @@ impl Hands {
             Report::PeerJoined(peer) => tracing::info!(%peer, "in touch with a node of this space"),
             Report::MemberAdded(node, name) => tracing::info!(%node, name, "a device joined the space"),
             Report::MemberRevoked(node) => tracing::warn!(%node, "a device was shut out of the space"),
+            Report::KeysUnchanged(reason) => tracing::error!(
+                %reason,
+                "a device that was shut out still has the key of what is written: there can be no new one"
+            ),
             Report::Refused { peer, reason } => {
                 // A peer that comes back with the same again is said once.
                 if self.refusals.len() >= REFUSALS_MAX {
@@ -448,6 +455,7 @@ impl Outside for Hands {
                     transport.announce(frame.clone());
                 }
             }
+            Action::Keys(keyring) => self.keys.set(keyring),
             Action::Report(report) => self.report(&report),
             Action::Broadcast(broadcast) => self.tell_radio(broadcast.radio, radio::on_air(broadcast)),
             Action::Withdraw { radio, slot } => self.tell_radio(radio, RadioCommand::Cancel(slot)),

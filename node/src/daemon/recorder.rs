@@ -251,6 +251,7 @@ mod tests {
             owner: key.owner_id(),
             membership: Membership::new(key.owner_id()),
             key: Keys {
+                owner: None,
                 space: Keyring::of_first(EpochKey::first(&key)),
                 device: key,
             },

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::home::Home;
 use super::run::RunError;
 use crate::model::{Entry, WallTime};
-use crate::space::{Opened, rebuild};
-use crate::store::{ChunkFiles, RedbStore, StoreError};
+use crate::space::{Opened, rebuild, records};
+use crate::store::{ChunkFiles, RedbStore, Store as _, StoreError};
 
 const DATABASE: &str = "cairn.redb";
 /// The database that takes a damaged one's place: complete as soon as no file is called [`DATABASE`].
@@ -67,7 +67,12 @@ fn repair(
     let set_aside = home.file(&format!("{SET_ASIDE}{}", wall.0 / 1000));
     if let Some(damaged) = damaged {
         let here = |hash: &_| chunks.contains(hash).unwrap_or(false);
-        let keyring = home.keyring()?;
+        // What cannot be opened without the members' statements is opened when a peer brings these again.
+        let statements = damaged
+            .read()
+            .ok()
+            .and_then(|read| records::membership(&read).ok().flatten());
+        let keyring = home.keys(statements.as_ref())?.space;
         let open =
             |entry: &Entry, beside: Option<&[u8]>| keyring.open(entry, beside).map(|body| Opened::of(&body));
         let found =

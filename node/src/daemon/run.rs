@@ -22,11 +22,11 @@ use super::register::Register;
 use super::transports::{self, TransportsError};
 use super::{Node, SystemClock, repair};
 use crate::api::{TlsError, TlsFiles};
-use crate::mesh::{Config, Engine, EngineError, Event, Keys, PayloadPolicy};
+use crate::mesh::{Config, Engine, EngineError, Event, PayloadPolicy};
 use crate::model::{Hash, KeyPair};
 use crate::seal::Passphrase;
 use crate::service::{Documents, SharedKeys};
-use crate::space::chunk_record;
+use crate::space::{chunk_record, records};
 use crate::store::{
     ChunkError, ChunkFiles, FolderDisk, ReadTransaction, RedbStore, Store, StoreError, Table,
 };
@@ -156,6 +156,8 @@ impl RunError {
 pub struct Running {
     /// For doors.
     pub node: Node,
+    /// The space's keys, as the engine knows them.
+    pub keys: SharedKeys,
     /// The links, for people.
     pub links: LinkTable,
     /// The radio, for people.
@@ -191,12 +193,14 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     });
     let (register, proven) = Register::open(device.node_id(), &repair::database(&home));
     let on_disk = Engine::own_writer_on_disk(&store)?;
-    let keyring = home.keyring()?;
+    let key = home.keys(
+        records::membership(&store.read()?)
+            .map_err(EngineError::from)?
+            .as_ref(),
+    )?;
+    let keys = SharedKeys::new(key.space.clone());
     let config = Config {
-        key: Keys {
-            device: device.clone(),
-            space: keyring.clone(),
-        },
+        key,
         owner: space.owner,
         membership: space.membership.clone(),
         continues: proven == Some(on_disk),
@@ -271,6 +275,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         serving: Hands::serving(),
         refusals: std::collections::BTreeSet::new(),
         wrote: wrote.clone(),
+        keys: keys.clone(),
     };
     let thread = std::thread::Builder::new().name("engine".into());
     let (running, ended) = oneshot::channel();
@@ -294,13 +299,14 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         inputs.clone(),
         clock,
         store.clone(),
-        Documents::new(store, chunks, SharedKeys::new(keyring)),
+        Documents::new(store, chunks, keys.clone()),
         device.node_id(),
         space.owner,
         space.user.clone(),
     );
     Ok(Running {
         node,
+        keys,
         links,
         radio: radio_table,
         home,

@@ -69,6 +69,7 @@ impl TestNode {
         let config = Config {
             key: Keys {
                 device: key.clone(),
+                owner: None,
                 space: keyring.clone(),
             },
             owner: space,

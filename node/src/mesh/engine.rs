@@ -145,6 +145,8 @@ pub struct Engine<S: Store> {
     pub(super) next_tombstones: Instant,
     pub(super) wall: Wall,
     pub(super) redate: Redate,
+    /// When to give keys to members who were given none.
+    pub(super) hand_on_at: Option<Instant>,
 }
 
 /// What differs from the store.
@@ -197,6 +199,8 @@ impl<S: Store> Engine<S> {
             .filter(|dot| pending.contains(dot))
             .collect();
         let redate = Redate::starting(records::load(&read, Record::Redate)?.unwrap_or_default());
+        let mut config = config;
+        config.key.start(&membership);
         let node = config.key.node_id();
         let mut peers = BTreeMap::new();
         for grant in membership.grants() {
@@ -248,6 +252,7 @@ impl<S: Store> Engine<S> {
             next_tombstones: Instant(0),
             wall: Wall::default(),
             redate,
+            hand_on_at: None,
             config,
         })
     }
@@ -423,6 +428,7 @@ impl<S: Store> Engine<S> {
             self.tombstones_timeout(),
             self.pace.timeout(),
             self.wall.timeout(),
+            self.hand_on_at,
             // A part, a commit, the next part.
             self.redate.timeout().filter(|_| !self.needs_commit()),
         ]
@@ -437,6 +443,7 @@ impl<S: Store> Engine<S> {
         self.fetch_when_due(now)?;
         self.collect_when_due(now)?;
         self.redate_when_due(now)?;
+        self.hand_on_when_due(now)?;
         self.acknowledge_when_due(now);
         self.speak_when_due(now)?;
         if self
@@ -481,6 +488,20 @@ impl<S: Store> Engine<S> {
             None => self.store.write()?,
         };
         Ok(self.tx.insert(tx))
+    }
+
+    /// Opens the sealed documents whose key has come.
+    pub(super) fn open_sealed(&mut self) -> Result<()> {
+        let mut tx = match self.tx.take() {
+            Some(tx) => tx,
+            None => self.store.write()?,
+        };
+        let key = &self.config.key;
+        crate::space::open_sealed(&mut tx, &|entry, attachment| {
+            key.open(entry, attachment).map(|body| body.opened)
+        })?;
+        self.tx = Some(tx);
+        Ok(())
     }
 
     /// Everything that was handled so far.

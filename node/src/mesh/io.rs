@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::command::{Command, CommandResult};
 use crate::model::{DocumentPath, Hash, NodeId};
+use crate::seal::Keyring;
 
 /// A link, as its driver numbers them. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -239,6 +240,8 @@ pub enum Action {
     Release(Vec<Hash>),
     /// Spread an announcement wherever a transport can gossip.
     Announce(Vec<u8>),
+    /// From now on these are the keys of the space.
+    Keys(Keyring),
     /// Something that a person may want to know.
     Report(Report),
 }
@@ -252,6 +255,8 @@ pub enum Report {
     MemberAdded(NodeId, String),
     /// A node was shut out.
     MemberRevoked(NodeId),
+    /// Somebody who was shut out has the key that documents are sealed with, and there can't be another one: this is why.
+    KeysUnchanged(String),
     /// A peer sent something that breaks the rules.
     Refused {
         /// Who.

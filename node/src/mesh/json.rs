@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Message;
 use crate::model::{
-    Clock, DocumentName, DocumentPath, Entry, Grant, Membership, Operation, Payload, Revocation,
+    Clock, DocumentName, DocumentPath, Entry, Grant, KeyEpoch, Membership, NodeId, Operation, Payload,
+    Revocation,
 };
 
 impl Message {
@@ -158,10 +159,25 @@ fn revocation_json(revocation: &Revocation) -> Value {
     })
 }
 
+/// A statement about an epoch: for whom its key is, and never the key, not even sealed.
+fn key_epoch_json(statement: &KeyEpoch) -> Value {
+    let keys = statement.keys();
+    let names = |nodes: &mut dyn Iterator<Item = &NodeId>| nodes.map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "epoch": keys.epoch.to_string(),
+        "earlier": keys.earlier.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "readers": names(&mut keys.boxes.iter().map(|(node, _)| node)),
+        "shut_out": names(&mut keys.shut_out.iter()),
+        "issuer": statement.issuer().to_string(),
+        "issued_ms": keys.issued.0,
+    })
+}
+
 fn membership_json(membership: &Membership) -> Value {
     json!({
         "space": membership.space().to_string(),
         "grants": membership.grants().into_iter().map(grant_json).collect::<Vec<_>>(),
         "revocations": membership.revocations().map(revocation_json).collect::<Vec<_>>(),
+        "key_epochs": membership.key_epochs().map(key_epoch_json).collect::<Vec<_>>(),
     })
 }

@@ -261,6 +261,11 @@ impl<S: Store> Engine<S> {
                 Err(error) => refused = Some(error.to_string()),
             }
         }
+        for statement in theirs.key_epochs() {
+            if let Err(error) = merged.add_key_epoch(statement.clone()) {
+                refused = Some(error.to_string());
+            }
+        }
         if !was_member && merged.capabilities(peer, now.wall).is_none() {
             // Somebody who is shut out, or never was in, adds nobody; what it knows against others still counts.
             merged = without_grants;
@@ -291,6 +296,7 @@ impl<S: Store> Engine<S> {
     /// Keeps what is new, and lets every greeted neighbour know.
     pub(super) fn membership_grew(&mut self, now: Now, from: Option<LinkId>) -> Result<()> {
         self.changed.membership = true;
+        self.learn_keys(now)?;
         self.radios.refused.may_pass(now.instant, Obstacle::Membership);
         let others: Vec<LinkId> = self
             .links

@@ -87,6 +87,7 @@ impl<S: Store> Engine<S> {
                         if grown {
                             self.report(Report::MemberRevoked(subject));
                             self.membership_grew(now, None)?;
+                            self.begin_epoch_when_due(now)?;
                         }
                         Ok(Reply::Done)
                     }
@@ -232,6 +233,9 @@ impl<S: Store> Engine<S> {
     ) -> Result<std::result::Result<Dot, CommandError>> {
         if self.membership.is_revoked(self.node) {
             return Ok(Err(CommandError::Revoked(self.node)));
+        }
+        if matches!(what, What::Secret(..) | What::Again(..)) {
+            self.begin_epoch_when_due(now)?;
         }
         let writer = self.writer(now.wall);
         let mut context = Context::new();

@@ -25,6 +25,7 @@ mod answer;
 mod command;
 mod custody;
 mod engine;
+mod epochs;
 mod fetch;
 mod io;
 mod json;

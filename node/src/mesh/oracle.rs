@@ -7,15 +7,17 @@
 //! noted; in a replay they are given back, in order.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use zeroize::Zeroizing;
 
 use crate::model::{
-    BlindName, Category, DocumentName, DocumentPath, Entry, EpochId, Hash, KeyPair, NodeId, Seal, Sign,
-    Signature,
+    BlindName, Category, DocumentName, DocumentPath, Entry, EpochId, Hash, KeyEpoch, KeyPair, Membership,
+    NodeId, OwnerId, Seal, Sign, Signature, WallTime,
 };
-use crate::seal::{Body, Contents, EpochKey, Keyring, Place, SealedBody};
+use crate::seal::{Body, Contents, EpochKey, Handing, Keyring, Place, SealedBody};
 use crate::space::{Opened, Payloads};
 
 /// Something that a replay cannot find out by itself.
@@ -33,6 +35,10 @@ pub enum Answer {
     Sealed(Option<(Seal, Hash, u64)>),
     /// What a sealed body says: path, content type, length; of small contents, the hash. `None`: it cannot be opened.
     Opened(Option<(DocumentPath, String, u64, Option<Hash>)>),
+    /// Epochs whose keys became known, and the one that is the current one then.
+    Learned(Vec<EpochId>, Option<EpochId>),
+    /// A statement about an epoch that was made; `None`: it could not be.
+    Handed(Option<ByteBuf>),
 }
 
 /// The keys of a node.
@@ -40,27 +46,41 @@ pub enum Answer {
 pub struct Keys {
     /// Its own.
     pub device: KeyPair,
+    /// The owner's, where it is.
+    pub owner: Option<KeyPair>,
     /// Those of its space.
     pub space: Keyring,
 }
 
 impl Keys {
+    /// Takes from the statements of a membership all keys that are meant for this node. Gives the epochs that were not known before.
+    pub fn learn(&mut self, membership: &Membership) -> Vec<EpochId> {
+        let own: Vec<&KeyPair> = [&self.device].into_iter().chain(&self.owner).collect();
+        self.space.learn(membership, &own)
+    }
+
     /// What a replay knows of them.
     pub fn public(&self) -> ReplayedKeys {
         ReplayedKeys {
             device: self.device.node_id(),
             first: self.space.first().map(EpochKey::id),
+            current: self.space.current().map(EpochKey::id),
+            known: self.space.ids(),
         }
     }
 }
 
 /// What a replay knows of a node's keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayedKeys {
     /// The device.
     pub device: NodeId,
     /// The first epoch, if its key was there.
     pub first: Option<EpochId>,
+    /// The epoch that was the current one.
+    pub current: Option<EpochId>,
+    /// All whose keys were there.
+    pub known: BTreeSet<EpochId>,
 }
 
 /// A node's keys, or what stands in for them.
@@ -77,9 +97,7 @@ pub(super) enum Oracle {
 /// Answers that were noted before.
 #[derive(Debug)]
 pub(super) struct Replayed {
-    node: NodeId,
-    /// The first epoch, whose key was there.
-    first: Option<EpochId>,
+    keys: ReplayedKeys,
     answers: RefCell<VecDeque<Answer>>,
     /// An answer was asked for that is not the next one.
     strayed: Cell<bool>,
@@ -99,11 +117,17 @@ impl Replayed {
 impl Oracle {
     pub(super) fn replayed(keys: ReplayedKeys) -> Self {
         Self::Replayed(Replayed {
-            node: keys.device,
-            first: keys.first,
+            keys,
             answers: RefCell::default(),
             strayed: Cell::new(false),
         })
+    }
+
+    /// Learns what the disk knows. A replay knows that already.
+    pub(super) fn start(&mut self, membership: &Membership) {
+        if let Self::Live(keys) | Self::Noted(keys, _) = self {
+            keys.learn(membership);
+        }
     }
 
     /// From now on everything is noted.
@@ -188,6 +212,25 @@ impl Oracle {
             }
         }
     }
+}
+
+/// A statement about an epoch that is to be made.
+#[derive(Debug)]
+pub(super) struct HandOut<'a> {
+    pub(super) epoch: Epoch<'a>,
+    pub(super) space: OwnerId,
+    pub(super) readers: Vec<NodeId>,
+    pub(super) shut_out: Vec<NodeId>,
+    pub(super) issued: WallTime,
+}
+
+/// Which epoch a statement is about.
+#[derive(Debug)]
+pub(super) enum Epoch<'a> {
+    /// A new one, in the place of these.
+    Next { earlier: &'a [EpochId] },
+    /// One whose key is known.
+    Begun(EpochId),
 }
 
 /// A body that was sealed.
@@ -286,7 +329,94 @@ impl Oracle {
     pub(super) fn first_epoch(&self) -> Option<EpochId> {
         match self {
             Self::Live(keys) | Self::Noted(keys, _) => keys.space.first().map(EpochKey::id),
-            Self::Replayed(replayed) => replayed.first,
+            Self::Replayed(replayed) => replayed.keys.first,
+        }
+    }
+
+    /// The epoch under which documents are sealed now. `None`: no key is here.
+    pub(super) fn current_epoch(&self) -> Option<EpochId> {
+        match self {
+            Self::Live(keys) | Self::Noted(keys, _) => keys.space.current().map(EpochKey::id),
+            Self::Replayed(replayed) => replayed.keys.current,
+        }
+    }
+
+    /// All epochs whose keys are here.
+    pub(super) fn known_epochs(&self) -> BTreeSet<EpochId> {
+        match self {
+            Self::Live(keys) | Self::Noted(keys, _) => keys.space.ids(),
+            Self::Replayed(replayed) => replayed.keys.known.clone(),
+        }
+    }
+
+    /// The keys, for others who seal and open. None, in a replay.
+    pub(super) fn keyring(&self) -> Keyring {
+        match self {
+            Self::Live(keys) | Self::Noted(keys, _) => keys.space.clone(),
+            Self::Replayed(_) => Keyring::new(),
+        }
+    }
+
+    /// Takes all keys from the statements of a membership that are meant for this node. Says whether there were new ones.
+    pub(super) fn learn(&mut self, membership: &Membership) -> bool {
+        match self {
+            Self::Live(keys) => !keys.learn(membership).is_empty(),
+            Self::Noted(keys, answers) => {
+                let learned = keys.learn(membership);
+                let any = !learned.is_empty();
+                let current = keys.space.current().map(EpochKey::id);
+                answers.borrow_mut().push(Answer::Learned(learned, current));
+                any
+            }
+            Self::Replayed(replayed) => {
+                let noted = replayed.next(|answer| match answer {
+                    Answer::Learned(learned, current) => Some((learned, current)),
+                    _ => None,
+                });
+                let Some((learned, current)) = noted else {
+                    return false;
+                };
+                replayed.keys.current = current;
+                let any = !learned.is_empty();
+                replayed.keys.known.extend(learned);
+                any
+            }
+        }
+    }
+
+    /// Makes a statement about an epoch: about the next one, in the place of others, or about one that was begun, for more readers. `None`: its
+    /// key is not here.
+    pub(super) fn hand_out(&self, what: &HandOut<'_>, random: Zeroizing<[u8; 32]>) -> Option<KeyEpoch> {
+        let live = |keys: &Keys| {
+            let handing = Handing {
+                space: what.space,
+                readers: what.readers.clone(),
+                shut_out: what.shut_out.clone(),
+                issued: what.issued,
+                device: &keys.device,
+                random: random.clone(),
+            };
+            let made = match what.epoch {
+                Epoch::Next { earlier } => keys.space.begin_epoch(&handing, earlier),
+                Epoch::Begun(epoch) => keys.space.hand_out(epoch, &handing),
+            };
+            made.ok()
+        };
+        match self {
+            Self::Live(keys) => live(keys),
+            Self::Noted(keys, answers) => {
+                let made = live(keys);
+                let noted = made.as_ref().map(|made| ByteBuf::from(made.encode()));
+                answers.borrow_mut().push(Answer::Handed(noted));
+                made
+            }
+            Self::Replayed(replayed) => {
+                let noted = replayed.next(|answer| match answer {
+                    Answer::Handed(noted) => Some(noted),
+                    _ => None,
+                })??;
+                KeyEpoch::decode(&noted).ok()
+            }
         }
     }
 
@@ -353,7 +483,7 @@ impl Sign for Oracle {
     fn node_id(&self) -> NodeId {
         match self {
             Self::Live(keys) | Self::Noted(keys, _) => keys.device.node_id(),
-            Self::Replayed(replayed) => replayed.node,
+            Self::Replayed(replayed) => replayed.keys.device,
         }
     }
 
@@ -390,6 +520,7 @@ mod tests {
         let key = KeyPair::from_seed(&[1; 32]);
         let keys = Keys {
             device: key.clone(),
+            owner: None,
             space: Keyring::of_first(EpochKey::first(&key)),
         };
         let mut live = Oracle::Live(keys.clone());

@@ -1,4 +1,4 @@
-//! All grants and revocations of one space.
+//! All grants and revocations of one space, and statements about epochs of its key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize, de::Error as _};
 
 use super::grant::{Capabilities, Grant, GrantError};
+use super::key_epoch::KeyEpoch;
+use super::key_epochs::KEY_EPOCHS_MAX;
 use super::revocation::{Revocation, StatementId};
 use super::standing::{Standing, depths, lets_issue};
 use super::{Hash, NodeId, OwnerId, WallTime, codec};
@@ -16,7 +18,7 @@ pub const MEMBERS_MAX: usize = 1024;
 /// it.
 pub const CHAIN_LEN_MAX: usize = 8;
 
-/// All grants and revocations of one space, each checked before it came in. It only grows, and merging is set union;
+/// All grants, revocations and key epochs of one space, each checked before it came in. It only grows, and merging is set union;
 /// which of them stand is judged from the sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
@@ -24,6 +26,7 @@ pub struct Membership {
     grants: BTreeMap<StatementId, Grant>,
     by_subject: BTreeMap<NodeId, BTreeSet<StatementId>>,
     revocations: BTreeMap<StatementId, Revocation>,
+    pub(super) key_epochs: BTreeMap<StatementId, KeyEpoch>,
     /// How many grants lead from the owner to each, itself included, by the shortest chain in which each lets the next
     /// be issued. Members may admit each other in a circle, and a device may read by a shorter chain than it admits by.
     depths: BTreeMap<StatementId, usize>,
@@ -51,6 +54,7 @@ impl Membership {
             grants: BTreeMap::new(),
             by_subject: BTreeMap::new(),
             revocations: BTreeMap::new(),
+            key_epochs: BTreeMap::new(),
             depths: BTreeMap::new(),
             standing: Standing::default(),
             digest: KnownDigest::default(),
@@ -97,6 +101,9 @@ impl Membership {
         }
         for revocation in other.revocations() {
             grown |= self.insert_revocation(revocation.clone()).unwrap_or(false);
+        }
+        for statement in other.key_epochs() {
+            grown |= self.insert_key_epoch(statement.clone()).unwrap_or(false);
         }
         if grown {
             self.judge();
@@ -159,14 +166,19 @@ impl Membership {
         Ok(true)
     }
 
-    fn judge(&mut self) {
+    pub(super) fn forget_digest(&mut self) {
         self.digest = KnownDigest::default();
+    }
+
+    fn judge(&mut self) {
+        self.forget_digest();
         self.standing = Standing::judge(self.space, &self.grants, &self.depths, &self.revocations);
     }
 
     /// The names of all statements.
     pub fn statements(&self) -> impl Iterator<Item = StatementId> + '_ {
-        self.grants.keys().chain(self.revocations.keys()).copied()
+        let statements = self.grants.keys().chain(self.revocations.keys());
+        statements.chain(self.key_epochs.keys()).copied()
     }
 
     /// The grants and revocations that `subject` signed, itself or by an invite of its: what a revocation of it keeps
@@ -209,6 +221,19 @@ impl Membership {
             .filter(|(_, grant)| grant.expires.is_none_or(|expires| wall < expires))
             .map(|(_, grant)| grant.capabilities)
             .filter(|capabilities| !capabilities.is_invite())
+            .reduce(Capabilities::union)
+    }
+
+    /// All that `subject` was ever granted, by each grant: invites too.
+    pub(super) fn grants_ever(&self, subject: NodeId) -> impl Iterator<Item = Capabilities> {
+        self.grants_of(subject).map(|(_, grant)| grant.capabilities)
+    }
+
+    /// What the grants of `subject` that stand give it, whether or not they ran out.
+    pub(super) fn granted_still(&self, subject: NodeId) -> Option<Capabilities> {
+        self.grants_of(subject)
+            .filter(|(id, _)| self.standing.has(**id))
+            .map(|(_, grant)| grant.capabilities)
             .reduce(Capabilities::union)
     }
 
@@ -284,7 +309,7 @@ impl Membership {
     }
 }
 
-/// On the wire: `[space, [grant bytes, …], [revocation bytes, …]]`, issuers before those they admitted.
+/// On the wire: `[space, [grant bytes, …], [revocation bytes, …], [key epoch bytes, …]]`, issuers before those they admitted.
 impl Serialize for Membership {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let bytes = |bytes: Vec<u8>| serde_bytes::ByteBuf::from(bytes);
@@ -297,15 +322,21 @@ impl Serialize for Membership {
             .revocations()
             .map(|revocation| bytes(revocation.encode()))
             .collect();
-        (self.space, grants, revocations).serialize(serializer)
+        let key_epochs: Vec<_> = self
+            .key_epochs()
+            .map(|statement| bytes(statement.encode()))
+            .collect();
+        (self.space, grants, revocations, key_epochs).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Membership {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        type Wire = (OwnerId, Vec<serde_bytes::ByteBuf>, Vec<serde_bytes::ByteBuf>);
-        let (space, grants, revocations) = Wire::deserialize(deserializer)?;
-        if grants.len() > MEMBERS_MAX || revocations.len() > MEMBERS_MAX {
+        type Statements = Vec<serde_bytes::ByteBuf>;
+        type Wire = (OwnerId, Statements, Statements, Statements);
+        let (space, grants, revocations, key_epochs) = Wire::deserialize(deserializer)?;
+        if grants.len() > MEMBERS_MAX || revocations.len() > MEMBERS_MAX || key_epochs.len() > KEY_EPOCHS_MAX
+        {
             return Err(D::Error::custom(GrantError::TooMany));
         }
         let mut membership = Self::new(space);
@@ -318,6 +349,10 @@ impl<'de> Deserialize<'de> for Membership {
             membership
                 .insert_revocation(revocation)
                 .map_err(D::Error::custom)?;
+        }
+        for bytes in key_epochs {
+            let statement = KeyEpoch::decode(&bytes).map_err(D::Error::custom)?;
+            membership.insert_key_epoch(statement).map_err(D::Error::custom)?;
         }
         membership.judge();
         Ok(membership)

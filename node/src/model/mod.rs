@@ -15,6 +15,9 @@ mod etag;
 mod grant;
 mod hash;
 mod identity;
+mod key_box;
+mod key_epoch;
+mod key_epochs;
 mod manifest;
 mod membership;
 mod path;
@@ -38,6 +41,9 @@ pub use etag::ETag;
 pub use grant::{Capabilities, GRANT_LEN_MAX, GRANT_NAME_LEN_MAX, Grant, GrantError};
 pub use hash::Hash;
 pub use identity::{BadSignature, KeyPair, NodeId, OwnerId, Sign, Signature, verify};
+pub use key_box::KeyBox;
+pub use key_epoch::{EARLIER_MAX, EpochKeys, KEY_EPOCH_LEN_MAX, KeyEpoch, KeyEpochError};
+pub use key_epochs::KEY_EPOCHS_MAX;
 pub use manifest::{
     CHUNK_LEN_MAX, ChunkRef, MANIFEST_CHUNKS_MAX, MANIFEST_LEN_MAX, Manifest, ManifestError,
     SEALED_CHUNKS_MAX,

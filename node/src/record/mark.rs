@@ -35,10 +35,12 @@ pub enum ActionKind {
     Report,
     /// [`Action::Forget`]
     Forget,
+    /// [`Action::Keys`]
+    Keys,
 }
 
 impl ActionKind {
-    const ALL: [(Self, &'static str); 12] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Send, "send"),
         (Self::Fetch, "fetch"),
         (Self::Serve, "serve"),
@@ -51,6 +53,7 @@ impl ActionKind {
         (Self::Announce, "announce"),
         (Self::Report, "report"),
         (Self::Forget, "forget"),
+        (Self::Keys, "keys"),
     ];
 
     /// The kind of an action.
@@ -68,6 +71,7 @@ impl ActionKind {
             Action::Announce(_) => Self::Announce,
             Action::Report(_) => Self::Report,
             Action::Forget { .. } => Self::Forget,
+            Action::Keys(_) => Self::Keys,
         }
     }
 
@@ -148,6 +152,8 @@ impl Mark {
             Action::Report(own) => digest(&report(own)),
             // Its name depends on contents, as that of a broadcast.
             Action::Forget { radio, .. } => digest(&radio.0),
+            // A replay has none.
+            Action::Keys(_) => 0,
         };
         Self(ActionKind::of(action), hash)
     }
@@ -218,5 +224,6 @@ fn report(report: &Report) -> (u8, u64) {
         Report::ClockWasAhead => (9, 0),
         Report::PayloadComplete(path) => (7, digest(path)),
         Report::Conflict(path) => (8, digest(path)),
+        Report::KeysUnchanged(reason) => (10, digest(reason)),
     }
 }

@@ -9,42 +9,12 @@
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
-use serde::{Deserialize, Serialize};
-use serde_bytes::ByteArray;
 use zeroize::Zeroizing;
 
 use super::NotSealed;
-use crate::model::KeyPair;
+use crate::model::{KeyBox, KeyPair};
 
 const CONTEXT: &str = "cairn 1 key box";
-/// The secret and the tag.
-const SEALED_LEN: usize = 48;
-
-/// A sealed secret of 32 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Wire", into = "Wire")]
-pub struct KeyBox {
-    ephemeral: [u8; 32],
-    sealed: [u8; SEALED_LEN],
-}
-
-/// `[ephemeral, sealed]`
-type Wire = (ByteArray<32>, ByteArray<SEALED_LEN>);
-
-impl From<Wire> for KeyBox {
-    fn from((ephemeral, sealed): Wire) -> Self {
-        Self {
-            ephemeral: ephemeral.into_array(),
-            sealed: sealed.into_array(),
-        }
-    }
-}
-
-impl From<KeyBox> for Wire {
-    fn from(own: KeyBox) -> Self {
-        (ByteArray::new(own.ephemeral), ByteArray::new(own.sealed))
-    }
-}
 
 impl KeyBox {
     /// Seals `secret` for `recipient`, an Ed25519 public key. `ephemeral` must be random, and used once. `associated` says what the secret
@@ -124,7 +94,7 @@ mod tests {
         assert_eq!(*own.open(&ada, b"use").unwrap(), [9; 32]);
         assert_eq!(own.open(&ben, b"use"), Err(NotSealed));
         assert_eq!(own.open(&ada, b"another use"), Err(NotSealed));
-        for at in 0..32 + SEALED_LEN {
+        for at in 0..32 + KeyBox::SEALED_LEN {
             let mut changed = own.clone();
             match at {
                 0..32 => changed.ephemeral[at] ^= 1,

@@ -1,10 +1,10 @@
 //! The keys that a node has of a space.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::{Body, Place};
 use super::epoch::{EpochKey, NameKey};
-use crate::model::{Attachment, BlindName, DocumentName, DocumentPath, Entry, EpochId};
+use crate::model::{Attachment, BlindName, DocumentName, DocumentPath, Entry, EpochId, KeyPair, Membership};
 
 /// All epochs' keys that are known here. A custodian's is empty.
 #[derive(Debug, Clone, Default)]
@@ -12,7 +12,17 @@ pub struct Keyring {
     epochs: BTreeMap<EpochId, EpochKey>,
     first: Option<EpochId>,
     names: Option<NameKey>,
+    /// An epoch whose key came otherwise than by a statement: the current one until there is a statement about it.
+    told: Option<EpochId>,
     current: Option<EpochId>,
+}
+
+/// The same keys, in the same use: epochs bear the names of their keys.
+impl PartialEq for Keyring {
+    fn eq(&self, other: &Self) -> bool {
+        let keys = |own: &Self| (own.ids(), own.first, own.told, own.current);
+        keys(self) == keys(other)
+    }
 }
 
 impl Keyring {
@@ -27,9 +37,69 @@ impl Keyring {
         Self {
             names: Some(key.names()),
             first: Some(id),
+            told: None,
             current: Some(id),
             epochs: BTreeMap::from([(id, key)]),
         }
+    }
+
+    /// With the key of the epoch that was the current one when an invite was made.
+    pub fn with_told(mut self, key: EpochKey) -> Self {
+        self.told = Some(key.id());
+        self.current = self.told;
+        self.epochs.insert(key.id(), key);
+        self
+    }
+
+    /// Takes from statements of a space the keys that are meant for the holders of `own`, with all that these lead to, and finds out which
+    /// epoch is the current one. Gives the epochs whose keys were not known before.
+    pub fn learn(&mut self, membership: &Membership, own: &[&KeyPair]) -> Vec<EpochId> {
+        let mut learned = Vec::new();
+        loop {
+            let before = learned.len();
+            for statement in membership.key_epochs() {
+                let keys = statement.keys();
+                if !self.epochs.contains_key(&keys.epoch)
+                    && let Some(key) = own.iter().find_map(|own| EpochKey::given(statement, own))
+                {
+                    learned.push(key.id());
+                    self.epochs.insert(key.id(), key);
+                }
+                if let Some(key) = self.epochs.get(&keys.epoch)
+                    && keys
+                        .earlier
+                        .iter()
+                        .any(|earlier| !self.epochs.contains_key(earlier))
+                {
+                    for earlier in key.handed_on(statement) {
+                        let id = earlier.id();
+                        if self.epochs.insert(id, earlier).is_none() {
+                            learned.push(id);
+                        }
+                    }
+                }
+            }
+            if learned.len() == before {
+                break;
+            }
+        }
+        let known = self.ids();
+        let is_news = |told: &EpochId| {
+            membership
+                .key_epochs()
+                .all(|statement| statement.keys().epoch != *told)
+        };
+        self.current = self
+            .told
+            .filter(is_news)
+            .or_else(|| membership.current_epoch(&known))
+            .or(self.first);
+        learned
+    }
+
+    /// All epochs whose keys are here.
+    pub fn ids(&self) -> BTreeSet<EpochId> {
+        self.epochs.keys().copied().collect()
     }
 
     /// The key of an epoch.

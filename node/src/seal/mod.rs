@@ -1,7 +1,8 @@
 //! Encryption: which bytes are sealed, under which key, and how a person holds the keys.
 //!
 //! It decides the form of a locked key file ([`LockedKey`]), how a passphrase becomes a key ([`PassphraseKey`]) or is
-//! recognised ([`PassphraseHash`]), and how the owner's key is written as words ([`RecoveryPhrase`]). It leaves to others where files lie and when a person
+//! recognised ([`PassphraseHash`]), how the owner's key is written as words ([`RecoveryPhrase`]), with which keys documents are sealed and how
+//! those who may read come by them ([`Keyring`]). It leaves to others where files lie and when a person
 //! is asked (`daemon`, `cli`), and what keys may do ([`model`](crate::model)).
 //!
 //! What holds here:
@@ -11,6 +12,7 @@
 //! - Whatever a file demands is bounded before memory or time is spent on it.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod begin_epoch;
 mod body;
 mod chunk;
 mod epoch;
@@ -22,10 +24,10 @@ mod passphrase;
 mod passphrase_hash;
 mod phrase;
 
+pub use begin_epoch::Handing;
 pub use body::{Body, Contents, NotSealed, Place, SealedBody};
 pub use chunk::ChunkKey;
 pub use epoch::{EpochKey, NameKey};
-pub use key_box::KeyBox;
 pub use keyring::Keyring;
 pub use locked_key::{
     Cost, LOCKED_KEY_LEN_MAX, LockedKey, LockedKeyError, NONCE_LEN, PassphraseKey, SALT_LEN,

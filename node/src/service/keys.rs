@@ -14,6 +14,11 @@ impl SharedKeys {
         Self(Arc::new(RwLock::new(Arc::new(keyring))))
     }
 
+    /// From now on they are these.
+    pub fn set(&self, keyring: Keyring) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+    }
+
     /// As they are now.
     pub fn get(&self) -> Arc<Keyring> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -95,6 +95,7 @@ fn action(action: &Action) -> String {
         },
         Action::Release(chunks) => format!("release {} chunks", chunks.len()),
         Action::Announce(_) => "announce".into(),
+        Action::Keys(_) => "use other keys".into(),
         Action::Report(own) => report(own),
     }
 }
@@ -104,6 +105,7 @@ fn report(report: &Report) -> String {
         Report::PeerJoined(node) => format!("report: {} joined", node.short()),
         Report::MemberAdded(node, name) => format!("report: {} is a member now, {name}", node.short()),
         Report::MemberRevoked(node) => format!("report: {} is revoked", node.short()),
+        Report::KeysUnchanged(reason) => format!("report: there can be no new key: {reason}"),
         Report::Refused { peer, reason } => format!("report: refused from {}: {reason}", peer.short()),
         Report::TwinOfOurs => "report: a twin of this node".into(),
         Report::TwinOfPeer(node) => format!("report: a twin of {}", node.short()),

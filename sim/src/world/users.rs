@@ -24,8 +24,7 @@ impl World {
         if let Some(secrets) = &mut self.secrets {
             secrets.keep(self.nodes[node].space, path, body);
         }
-        let keyring = &self.spaces[self.nodes[node].space].keyring;
-        let stored = self.nodes[node].store_body(request, path, body, self.body_sizes, keyring);
+        let stored = self.nodes[node].store_body(request, path, body, self.body_sizes);
         if let Some(chronicle) = &mut self.chronicle {
             chronicle.asked(self.now_us, request, node, path, Some(body.len() as u64));
         }

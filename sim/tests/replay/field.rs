@@ -98,6 +98,7 @@ impl<S: Store + Clone> Field<S> {
         let config = Config {
             key: Keys {
                 device: node.key.clone(),
+                owner: None,
                 space: Keyring::of_first(EpochKey::first(&self.owner)),
             },
             owner: self.owner.owner_id(),

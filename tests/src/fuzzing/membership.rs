@@ -1,8 +1,9 @@
-//! Grants, revocations, and the membership they make.
+//! Grants, revocations, key epochs, and the membership they make.
 
 use cairn::model::{
-    CHAIN_LEN_MAX, Capabilities, GRANT_LEN_MAX, GRANT_NAME_LEN_MAX, Grant, KEPT_MAX, KeyPair, Membership,
-    NodeId, REVOCATION_LEN_MAX, Revocation, StatementId, WallTime, codec,
+    CHAIN_LEN_MAX, Capabilities, EARLIER_MAX, EpochId, EpochKeys, GRANT_LEN_MAX, GRANT_NAME_LEN_MAX, Grant,
+    KEPT_MAX, KEY_EPOCH_LEN_MAX, KeyBox, KeyEpoch, KeyPair, Membership, NodeId, REVOCATION_LEN_MAX,
+    Revocation, StatementId, WallTime, codec,
 };
 
 use super::choices::{Choices, KEYS, key};
@@ -27,15 +28,20 @@ pub(super) fn grant_bytes(bytes: &[u8]) -> bool {
         assert_eq!(revocation.encode(), bytes, "a revocation has one encoding");
         assert!(bytes.len() <= REVOCATION_LEN_MAX && revocation.kept.len() <= KEPT_MAX);
     }
-    revocation.is_ok()
+    let key_epoch = KeyEpoch::decode(bytes);
+    if let Ok(key_epoch) = &key_epoch {
+        assert_eq!(key_epoch.encode(), bytes, "a key epoch has one encoding");
+        assert!(bytes.len() <= KEY_EPOCH_LEN_MAX && key_epoch.keys().earlier.len() <= EARLIER_MAX);
+    }
+    revocation.is_ok() || key_epoch.is_ok()
 }
 
-/// Builds a grant or revocation, which must be read again whole, and must not when it was changed.
+/// Builds a grant, revocation or key epoch, which must be read again whole, and must not when it was changed.
 pub(super) fn statement(choices: &mut Choices) -> bool {
-    let mut bytes = if choices.flag() {
-        revocation(choices, Vec::new()).encode()
-    } else {
-        grant(choices).encode()
+    let mut bytes = match choices.below(3) {
+        0 => revocation(choices, Vec::new()).encode(),
+        1 => key_epoch(choices).encode(),
+        _ => grant(choices).encode(),
     };
     assert!(grant_bytes(&bytes), "a grant that was issued can be read");
     if choices.damage(&mut bytes) {
@@ -88,11 +94,35 @@ fn revocation(choices: &mut Choices, mut known: Vec<StatementId>) -> Revocation 
     )
 }
 
+/// A statement about one of a few epochs, whose boxes hold nothing.
+fn key_epoch(choices: &mut Choices) -> KeyEpoch {
+    let epoch = |choices: &mut Choices| EpochId([choices.byte() % 5; 8]);
+    let empty = KeyBox {
+        ephemeral: [9; 32],
+        sealed: [9; KeyBox::SEALED_LEN],
+    };
+    let keys = EpochKeys {
+        space: key(0).owner_id(),
+        epoch: epoch(choices),
+        earlier: (0..choices.below(3)).map(|_| epoch(choices)).collect(),
+        handed_on: vec![choices.byte(); 40],
+        boxes: (0..choices.below(3))
+            .map(|_| (choices.key().node_id(), empty.clone()))
+            .collect(),
+        shut_out: (0..choices.below(3)).map(|_| choices.key().node_id()).collect(),
+        issued: wall(choices),
+    };
+    KeyEpoch::sign(keys, choices.key())
+}
+
 /// The membership of the first key's space, of whatever grants it takes.
 pub(super) fn membership(choices: &mut Choices) -> Membership {
     let mut membership = Membership::new(key(0).owner_id());
     for _ in 0..choices.below(40) {
-        if choices.byte() < 208 {
+        let what = choices.byte();
+        if what >= 240 {
+            let _ = membership.add_key_epoch(key_epoch(choices));
+        } else if what < 208 {
             let grant = quick_grant(choices);
             if membership.add_grant(grant.clone()).is_ok() {
                 assert_eq!(membership.add_grant(grant), Ok(false), "a grant is known by now");
@@ -156,6 +186,7 @@ pub(super) fn check(membership: &Membership) {
         let own = membership.capabilities(holder, now).expect("a member");
         assert!(own.includes(Capabilities::HOLD));
     }
+    check_epochs(membership, now);
     for revocation in membership.revocations() {
         if membership.is_revoked(revocation.subject) {
             assert_eq!(membership.capabilities(revocation.subject, now), None);
@@ -166,5 +197,39 @@ pub(super) fn check(membership: &Membership) {
                 "the owner has the last word"
             );
         }
+    }
+}
+
+/// Laws of epochs: whoever knows all keys seals under a latest one, which was not begun by somebody who is shut out, and that nobody of
+/// those has whom its trusted statements shut out; whoever reads and has no key is known to have none.
+fn check_epochs(membership: &Membership, now: WallTime) {
+    let known = membership
+        .key_epochs()
+        .map(|statement| statement.keys().epoch)
+        .collect();
+    let latest = membership.latest_epochs(&known);
+    let current = membership.current_epoch(&known);
+    assert_eq!(current.is_none(), latest.is_empty());
+    let shut_out = membership.shut_out();
+    assert!(shut_out.is_sorted());
+    for epoch in latest {
+        let mut about = membership
+            .key_epochs()
+            .filter(|statement| statement.keys().epoch == epoch);
+        assert!(about.any(|statement| !membership.is_revoked(statement.issuer())));
+        assert!(!shut_out.is_empty() || !membership.must_end(epoch));
+        for node in membership.readers_without(epoch, now) {
+            assert!(membership.readers(now).contains(&node));
+            let mut about = membership
+                .key_epochs()
+                .filter(|statement| statement.keys().epoch == epoch);
+            assert!(about.all(|statement| statement.key_box(node).is_none()));
+        }
+    }
+    for node in membership.readers(now) {
+        assert!(
+            node.0 == membership.space().0 || !shut_out.contains(&node),
+            "nobody is in and out"
+        );
     }
 }

@@ -42,7 +42,7 @@ fn record(record: Record) -> bool {
     match record {
         Record::Given(_, _, given) => given.event().is_some(),
         Record::Head(head) => {
-            let keys = head.keys;
+            let keys = head.keys.clone();
             let (config, _) = head.start();
             assert_eq!(config.key, keys);
             true

@@ -265,6 +265,7 @@ fn recording() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let config = Config {
         key: Keys {
             device: key(0).clone(),
+            owner: None,
             space: Keyring::new(),
         },
         owner: key(0).owner_id(),

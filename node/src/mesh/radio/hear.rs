@@ -13,7 +13,9 @@ use super::summary::{Digest, Summary};
 use super::trickle::part;
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, LinkId, RadioProfile};
-use crate::model::{Capabilities, Clock, DocumentName, Dot, Grant, NodeId, Now, Revocation, Writer};
+use crate::model::{
+    Capabilities, Clock, DocumentName, Dot, Grant, KeyEpoch, NodeId, Now, Revocation, Writer,
+};
 use crate::seal::{Body, Place};
 use crate::space::present_chunk;
 use crate::store::Store;
@@ -88,8 +90,12 @@ impl<S: Store> Engine<S> {
                 self.statement_list(now, radio, &list);
                 Ok(())
             }
-            RadioMessage::Statements { grants, revocations } => {
-                let refused = self.statements(now, from, &grants, &revocations)?;
+            RadioMessage::Statements {
+                grants,
+                revocations,
+                key_epochs,
+            } => {
+                let refused = self.statements(now, from, &grants, &revocations, &key_epochs)?;
                 self.note_refused(
                     now,
                     radio,
@@ -512,18 +518,23 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Takes in grants and revocations. Says whether some of them were not.
+    /// Takes in grants, revocations and key epochs. Says whether some of them were not.
     fn statements(
         &mut self,
         now: Now,
         from: NodeId,
         grants: &[Vec<u8>],
         revocations: &[Vec<u8>],
+        key_epochs: &[Vec<u8>],
     ) -> Result<bool> {
         let mut theirs = self.membership.clone();
         let revocations: Vec<Revocation> = revocations
             .iter()
             .filter_map(|bytes| Revocation::decode(bytes).ok())
+            .collect();
+        let key_epochs: Vec<KeyEpoch> = key_epochs
+            .iter()
+            .filter_map(|bytes| KeyEpoch::decode(bytes).ok())
             .collect();
         // An issuer may be known only by a grant further on.
         for _ in 0..2 {
@@ -534,6 +545,9 @@ impl<S: Store> Engine<S> {
                 let _ = theirs.add_revocation(revocation.clone());
             }
         }
+        for statement in &key_epochs {
+            let _ = theirs.add_key_epoch(statement.clone());
+        }
         self.merge_membership_of(now, from, None, &theirs)?;
         // Others heard the same.
         let own: BTreeSet<StatementRef> = grants
@@ -541,6 +555,7 @@ impl<S: Store> Engine<S> {
             .filter_map(|bytes| Grant::decode(bytes).ok())
             .map(|grant| grant.id().short())
             .chain(revocations.iter().map(|revocation| revocation.id().short()))
+            .chain(key_epochs.iter().map(|statement| statement.id().short()))
             .collect();
         for here in self.radios.by_id.values_mut() {
             here.statements.retain(|statement| !own.contains(statement));

@@ -66,10 +66,11 @@ pub(super) enum RadioMessage {
     Chunk(Vec<u8>),
     /// `kind, (4) …`: all statements of membership that the sender knows.
     StatementList(Vec<StatementRef>),
-    /// `kind, squeezed: (0 grant or 1 revocation, length, bytes) …`
+    /// `kind, squeezed: (0 grant, 1 revocation or 2 key epoch, length, bytes) …`
     Statements {
         grants: Vec<Vec<u8>>,
         revocations: Vec<Vec<u8>>,
+        key_epochs: Vec<Vec<u8>>,
     },
     /// `kind, (4) …`: nodes whose acknowledgements the sender lacks.
     Ask(Vec<NodeRef>),
@@ -188,9 +189,13 @@ impl RadioMessage {
                 out.extend(list.iter().flatten());
                 out
             }
-            Self::Statements { grants, revocations } => {
+            Self::Statements {
+                grants,
+                revocations,
+                key_epochs,
+            } => {
                 let mut plain = Vec::new();
-                for (kind, statements) in [(0, grants), (1, revocations)] {
+                for (kind, statements) in [(0, grants), (1, revocations), (2, key_epochs)] {
                     for statement in statements {
                         plain.push(kind);
                         put_number(&mut plain, statement.len() as u64);
@@ -337,7 +342,7 @@ impl RadioMessage {
     fn read_statements(squeezed: &[u8]) -> Result<Self> {
         let plain = unsqueeze(squeezed, STATEMENTS_LEN_MAX)?;
         let mut reader = Reader::new(&plain);
-        let (mut grants, mut revocations) = (Vec::new(), Vec::new());
+        let (mut grants, mut revocations, mut key_epochs) = (Vec::new(), Vec::new(), Vec::new());
         while !reader.is_empty() {
             let kind = reader.byte()?;
             let len = reader.count(1)?;
@@ -345,13 +350,18 @@ impl RadioMessage {
             match kind {
                 0 => grants.push(statement),
                 1 => revocations.push(statement),
+                2 => key_epochs.push(statement),
                 _ => return Err(Damaged),
             }
-            if grants.len() + revocations.len() > STATEMENTS_MAX {
+            if grants.len() + revocations.len() + key_epochs.len() > STATEMENTS_MAX {
                 return Err(Damaged);
             }
         }
-        Ok(Self::Statements { grants, revocations })
+        Ok(Self::Statements {
+            grants,
+            revocations,
+            key_epochs,
+        })
     }
 }
 
@@ -435,6 +445,7 @@ mod tests {
             RadioMessage::Statements {
                 grants: vec![vec![1; 30], vec![2; 10]],
                 revocations: vec![vec![3; 5]],
+                key_epochs: vec![vec![4; 20]],
             },
             RadioMessage::Ask(vec![[1; 4], [2; 4]]),
             RadioMessage::Acknowledgements {

@@ -507,6 +507,12 @@ impl<S: Store> Engine<S> {
                     .filter(|revocation| wanted.contains(&revocation.id().short()))
                     .map(|revocation| revocation.encode())
                     .collect(),
+                key_epochs: self
+                    .membership
+                    .key_epochs()
+                    .filter(|statement| wanted.contains(&statement.id().short()))
+                    .map(|statement| statement.encode())
+                    .collect(),
             };
             self.broadcast(radio, slot, Lane::Entries, message.encode());
             return Ok(());
