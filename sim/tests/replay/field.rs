@@ -9,10 +9,11 @@ use cairn::mesh::{
 };
 use cairn::model::{
     Capabilities, Category, ChunkRef, Content, DocumentPath, Grant, Hash, Instant, KeyPair, Manifest,
-    Membership, NodeId, Now, Payload, WallTime,
+    Membership, NodeId, Now, Payload, Revocation, WallTime,
 };
 use cairn::record::{Head, Record, Tape, Writer, dump};
 use cairn::seal::{EpochKey, Keyring};
+use cairn::space::records;
 use cairn::store::Store;
 
 pub(crate) const RADIO: LinkId = LinkId(1000);
@@ -95,12 +96,16 @@ impl<S: Store + Clone> Field<S> {
     pub(crate) fn start(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         node.starts += 1;
+        let mut key = Keys {
+            device: node.key.clone(),
+            owner: None,
+            space: Keyring::of_first(EpochKey::first(&self.owner)),
+        };
+        if let Some(membership) = records::membership(&node.store.read().unwrap()).unwrap() {
+            key.learn(&membership);
+        }
         let config = Config {
-            key: Keys {
-                device: node.key.clone(),
-                owner: None,
-                space: Keyring::of_first(EpochKey::first(&self.owner)),
-            },
+            key,
             owner: self.owner.owner_id(),
             membership: self.membership.clone(),
             continues: node.starts > 1,
@@ -307,6 +312,15 @@ impl<S: Store + Clone> Field<S> {
         let command = Box::new(command);
         self.give(at, Event::Command { request, command });
         request
+    }
+
+    /// A node shuts another one out, by the owner's key.
+    pub(crate) fn revoke(&mut self, at: usize, other: usize) {
+        let subject = self.id(other);
+        let kept = self.membership.statements_of(subject);
+        let space = self.owner.owner_id();
+        let revocation = Revocation::issue(space, subject, WallTime(2), kept, &self.owner);
+        self.command(at, Command::Revoke(revocation));
     }
 
     pub(crate) fn put(&mut self, at: usize, name: &str, body: &[u8]) -> RequestId {

@@ -166,6 +166,14 @@ fn linked(marker: &[u8]) -> Vec<(usize, Vec<u8>)> {
     field.stray_chunk(0, link, &body("j", 300));
     field.run(Duration::from_secs(40));
 
+    // One is shut out, and keys change.
+    field.revoke(0, 2);
+    field.put(0, "new key", &body("m", 44));
+    field.run(Duration::from_secs(40));
+    field.put(1, "new key, too", &body("n", 9000));
+    field.run(Duration::from_secs(40));
+    assert!(field.engine(1).membership().key_epochs().next().is_some());
+
     // A restart: what the store holds begins the next recording.
     field.link_down(0, 1);
     field.link_down(0, 2);
