@@ -8,23 +8,27 @@
 //! The key stands in the body of the document. In one epoch the same chunk is sealed to the same bytes, so that what did not change in
 //! a document is neither kept nor sent twice; those who lack the key can't tell what is in it, nor try whether it is what they guess.
 
+use std::cell::RefCell;
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _};
+use chacha20poly1305::aead::{Aead as _, AeadInOut as _, KeyInit as _};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 use zeroize::Zeroizing;
+use zstd::bulk::Compressor;
 
 use super::NotSealed;
 use super::epoch::EpochKey;
-use super::padding::{pad, unpad};
+use super::padding::{pad, padded_len, unpad};
 use crate::model::CHUNK_LEN_MAX;
 
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 /// A chunk of which so many bytes at its beginning do not get shorter is taken for one that does not either.
 const SAMPLE_LEN: usize = 4096;
+/// What sealing adds to a padded chunk, in bytes.
+const TAG_LEN: usize = 16;
 /// It is fast: what is sealed can't be compressed later.
 const LEVEL: i32 = 3;
 
@@ -100,23 +104,40 @@ impl EpochKey {
             key: self.chunk_key(chunk),
             len,
         };
-        let mut padded = form(chunk);
-        pad(&mut padded);
-        let sealed = key.cipher().encrypt(&XNonce::default(), &padded[..]);
-        Ok((key, sealed.map_err(|_| NotSealed)?))
+        let compressed = compressed(chunk);
+        let (form, bytes) = match &compressed {
+            Some(compressed) => (ZSTD, &compressed[..]),
+            None => (PLAIN, chunk),
+        };
+        // Sealed where it lies: a chunk is long.
+        let mut sealed = Vec::with_capacity(padded_len(1 + bytes.len()) + TAG_LEN);
+        sealed.push(form);
+        sealed.extend_from_slice(bytes);
+        pad(&mut sealed);
+        let done = key.cipher().encrypt_in_place(&XNonce::default(), &[], &mut sealed);
+        done.map(|()| (key, sealed)).map_err(|_| NotSealed)
     }
 }
 
-fn form(chunk: &[u8]) -> Vec<u8> {
-    let compress = |bytes: &[u8]| zstd::bulk::compress(bytes, LEVEL).unwrap_or_else(|_| bytes.to_vec());
-    let sample = &chunk[..chunk.len().min(SAMPLE_LEN)];
-    if compress(sample).len() < sample.len() - sample.len() / 16 {
-        let compressed = compress(chunk);
-        if compressed.len() < chunk.len() {
-            return [&[ZSTD], &compressed[..]].concat();
-        }
-    }
-    [&[PLAIN], chunk].concat()
+thread_local! {
+    /// To make a compressor takes longer than to compress a short chunk.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// The chunk, compressed, if it gets shorter by that.
+fn compressed(chunk: &[u8]) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        let compressor = match compressor {
+            Some(compressor) => compressor,
+            None => compressor.insert(Compressor::new(LEVEL).ok()?),
+        };
+        let sample = &chunk[..chunk.len().min(SAMPLE_LEN)];
+        // Where there is no room for more it stops.
+        let mut room = vec![0; sample.len() - sample.len() / 16];
+        compressor.compress_to_buffer(sample, &mut room).ok()?;
+        let compressed = compressor.compress(chunk).ok()?;
+        (compressed.len() < chunk.len()).then_some(compressed)
+    })
 }
 
 #[cfg(test)]
