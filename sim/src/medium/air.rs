@@ -246,7 +246,7 @@ impl Medium {
         };
         let of_sender = self.stations[station.0].statistics.frames_sent;
         let key = draw(self.seed, Concern::Frame, station.0 as u64, of_sender);
-        self.stations[station.0].audible.push(own);
+        self.stations[station.0].expect(now, own);
         for way in ways.iter().filter(|way| way.to != station.number()) {
             let receiver = &mut self.stations[way.to as usize];
             let mut rssi_dbm = power_dbm + receiver.gain_db - way.loss_db;
@@ -255,11 +255,12 @@ impl Medium {
                 rssi_dbm += (fade * self.config.fading_db) as f32;
             }
             if rssi_dbm >= floor_dbm {
-                receiver.audible.push(Audible {
+                let heard = Audible {
                     rssi_dbm,
                     is_own: false,
                     ..own
-                });
+                };
+                receiver.expect(now, heard);
             }
         }
         self.ends.push(Reverse((end, number)));
@@ -293,13 +294,8 @@ impl Medium {
             let others = cut.ways.iter().map(|way| way.to);
             for place in others.chain([cut.from]) {
                 let receiver = &mut self.stations[place as usize];
-                for audible in receiver.audible.iter_mut() {
-                    if audible.frame == number {
-                        audible.end = broken_off;
-                        audible.is_over = true;
-                    }
-                }
-                receiver.forget_old();
+                receiver.pass(now);
+                receiver.break_off(number, broken_off);
             }
         }
         self.forget_ends();
@@ -307,7 +303,8 @@ impl Medium {
     }
 
     /// What a station senses of the channel that it is tuned to. Its own frames do not count.
-    pub fn carrier(&self, now: Instant, station: Station) -> Carrier {
+    pub fn carrier(&mut self, now: Instant, station: Station) -> Carrier {
+        self.stations[station.0].pass(now);
         let receiver = &self.stations[station.0];
         let noise_dbm = match &receiver.tuned {
             Some(tuned) => tuned.noise_dbm,
@@ -321,13 +318,14 @@ impl Medium {
     }
 
     /// Whether a station should hold a frame back: it hears somebody, or is sending itself.
-    pub fn is_busy(&self, now: Instant, station: Station) -> bool {
+    pub fn is_busy(&mut self, now: Instant, station: Station) -> bool {
         self.busy_until(now, station).is_some()
     }
 
     /// When all that a station hears now, and what it sends itself, will be over. `None`: the channel is free. By then another may have
     /// begun: look again.
-    pub fn busy_until(&self, now: Instant, station: Station) -> Option<Instant> {
+    pub fn busy_until(&mut self, now: Instant, station: Station) -> Option<Instant> {
+        self.stations[station.0].pass(now);
         let receiver = &self.stations[station.0];
         let sensed = receiver.sense(now, &self.config, self.seed, station.number());
         let own = self.sending_until(station).filter(|end| *end > now);
@@ -390,10 +388,12 @@ impl Medium {
     fn end(&mut self, number: u64, ended: &Transmission) {
         let sender = &mut self.stations[ended.from as usize];
         sender.sending.retain(|(own, _)| *own != number);
+        sender.pass(self.now);
         sender.end(number);
         sender.forget_old();
         for way in ended.ways.iter() {
             let receiver = &mut self.stations[way.to as usize];
+            receiver.pass(self.now);
             let Some(heard) = receiver.end(number).filter(|heard| !heard.is_own) else {
                 continue;
             };

@@ -1,6 +1,7 @@
 //! One station: what is in the air around it, and what becomes of each frame there.
 
-use std::collections::VecDeque;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, VecDeque};
 
 use cairn_transports::lora::Instant;
 
@@ -67,16 +68,85 @@ pub(super) struct Receiver {
     pub(super) statistics: Statistics,
     /// Its own frames that are on air or will be, oldest first: which, and when they end.
     pub(super) sending: VecDeque<(u64, Instant)>,
-    /// What is on air here or was while something else is that still waits for its end.
+    /// What is on air here or was while something else is that still waits for its end. In the order in which they were sent.
     pub(super) audible: Vec<Audible>,
+    /// What a modem holds to send after another frame: on a crowded channel most of all that is sent.
+    upcoming: BinaryHeap<Reverse<Upcoming>>,
     /// With so many, it is worth looking which of them can be forgotten.
     pub(super) forget_at: usize,
+}
+
+/// A frame that has not begun. They are in the order in which they begin.
+#[derive(Debug)]
+struct Upcoming(Audible);
+
+impl Upcoming {
+    const fn key(&self) -> (Instant, u64) {
+        (self.0.start, self.0.frame)
+    }
+}
+
+impl PartialEq for Upcoming {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Upcoming {}
+
+impl PartialOrd for Upcoming {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Upcoming {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
 }
 
 /// So few more are not looked through.
 const FEW: usize = 8;
 
 impl Receiver {
+    /// A frame is sent, that begins now or later.
+    pub(super) fn expect(&mut self, now: Instant, frame: Audible) {
+        if frame.start > now {
+            self.upcoming.push(Reverse(Upcoming(frame)));
+        } else {
+            self.begin(frame);
+        }
+    }
+
+    fn begin(&mut self, frame: Audible) {
+        let at = self.audible.partition_point(|other| other.frame < frame.frame);
+        self.audible.insert(at, frame);
+    }
+
+    /// Time passes: what has begun is on air.
+    pub(super) fn pass(&mut self, now: Instant) {
+        while self
+            .upcoming
+            .peek()
+            .is_some_and(|Reverse(next)| next.0.start <= now)
+        {
+            if let Some(Reverse(Upcoming(frame))) = self.upcoming.pop() {
+                self.begin(frame);
+            }
+        }
+    }
+
+    /// A frame breaks off.
+    pub(super) fn break_off(&mut self, frame: u64, end: Instant) {
+        self.upcoming.retain(|Reverse(Upcoming(other))| other.frame != frame);
+        if let Ok(at) = self.audible.binary_search_by_key(&frame, |audible| audible.frame) {
+            self.audible[at].end = end;
+            self.audible[at].is_over = true;
+        }
+        self.forget_old();
+    }
+
     /// Marks a frame that has come to its end, and says how it was here. `None`: it was too weak to be here at all.
     pub(super) fn end(&mut self, frame: u64) -> Option<Audible> {
         // Frames are numbered in the order in which they are sent.

@@ -230,7 +230,7 @@ fn distance_decides_when_stations_have_places() {
 fn carrier_is_noticed_after_two_symbols_and_until_the_end() {
     let mut medium = medium(2);
     let end = send(&mut medium, 0, 0);
-    let is_busy = |at| medium.carrier(Instant(at), Station(1)).is_busy;
+    let mut is_busy = |at| medium.carrier(Instant(at), Station(1)).is_busy;
     assert!(!is_busy(4095) && is_busy(4096) && is_busy(end.0 - 1) && !is_busy(end.0));
     assert!(
         !medium.carrier(Instant(10_000), Station(0)).is_busy,
@@ -530,13 +530,13 @@ fn signals_from_elsewhere_take_the_channel_and_destroy_what_is_not_much_stronger
 fn a_channel_is_free_when_all_that_is_heard_is_over() {
     let mut medium = medium(3);
     let first = send(&mut medium, 0, 0);
-    let busy_until = |medium: &Medium, now, station| medium.busy_until(Instant(now), Station(station));
-    assert_eq!(busy_until(&medium, 0, 0), Some(first), "its own");
-    assert_eq!(busy_until(&medium, 0, 2), None, "not noticed yet");
-    assert_eq!(busy_until(&medium, 5_000, 2), Some(first));
+    let busy_until = |medium: &mut Medium, now, station| medium.busy_until(Instant(now), Station(station));
+    assert_eq!(busy_until(&mut medium, 0, 0), Some(first), "its own");
+    assert_eq!(busy_until(&mut medium, 0, 2), None, "not noticed yet");
+    assert_eq!(busy_until(&mut medium, 5_000, 2), Some(first));
     let second = send(&mut medium, 10_000, 1);
-    assert_eq!(busy_until(&medium, 20_000, 2), Some(second));
-    assert_eq!(busy_until(&medium, second.0, 2), None);
+    assert_eq!(busy_until(&mut medium, 20_000, 2), Some(second));
+    assert_eq!(busy_until(&mut medium, second.0, 2), None);
     assert!(medium.is_busy(Instant(20_000), Station(2)) && !medium.is_busy(second, Station(2)));
 }
 

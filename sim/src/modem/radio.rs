@@ -39,7 +39,7 @@ impl<'a> Radio<'a> {
     }
 
     /// What is on the channel.
-    pub fn carrier(&self, now: Instant) -> Carrier {
+    pub fn carrier(&mut self, now: Instant) -> Carrier {
         self.medium.carrier(now, self.station)
     }
 }

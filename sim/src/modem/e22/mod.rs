@@ -184,7 +184,7 @@ impl E22 {
         self.uart.write(now, CONFIGURATION_SPEED, answer);
     }
 
-    fn answer_rssi(&mut self, now: Instant, radio: &Radio<'_>) {
+    fn answer_rssi(&mut self, now: Instant, radio: &mut Radio<'_>) {
         let query = std::mem::take(&mut self.burst);
         let values = [
             self.rssi_byte(radio.carrier(now).rssi_dbm),

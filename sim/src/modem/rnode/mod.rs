@@ -246,7 +246,7 @@ impl Rnode {
         self.say(now, code::READY, &[u8::from(has_room)]);
     }
 
-    fn say_stats(&mut self, now: Instant, radio: &Radio<'_>) {
+    fn say_stats(&mut self, now: Instant, radio: &mut Radio<'_>) {
         let shares = [
             self.transmitter.own.share(now, SHORT_US),
             self.transmitter.own.share(now, LONG_US),
