@@ -114,7 +114,9 @@ impl EpochKey {
         sealed.push(form);
         sealed.extend_from_slice(bytes);
         pad(&mut sealed);
-        let done = key.cipher().encrypt_in_place(&XNonce::default(), &[], &mut sealed);
+        let done = key
+            .cipher()
+            .encrypt_in_place(&XNonce::default(), &[], &mut sealed);
         done.map(|()| (key, sealed)).map_err(|_| NotSealed)
     }
 }

@@ -139,7 +139,8 @@ impl Receiver {
 
     /// A frame breaks off.
     pub(super) fn break_off(&mut self, frame: u64, end: Instant) {
-        self.upcoming.retain(|Reverse(Upcoming(other))| other.frame != frame);
+        self.upcoming
+            .retain(|Reverse(Upcoming(other))| other.frame != frame);
         if let Ok(at) = self.audible.binary_search_by_key(&frame, |audible| audible.frame) {
             self.audible[at].end = end;
             self.audible[at].is_over = true;
