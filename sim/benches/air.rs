@@ -40,7 +40,7 @@ fn main() {
         .collect();
     if arguments.iter().any(|word| word == "--list" || word == "--help") {
         println!(
-            "usage: cargo bench -p cairn-sim --bench air -- [--quick] [--seeds=20] [WORDS OF A ROW'S NAME]"
+            "usage: cargo bench -p cairn-sim --bench air -- [--quick] [--seeds=20] [--public] [WORDS OF A ROW'S NAME]"
         );
         return;
     }
@@ -49,9 +49,15 @@ fn main() {
     let seeds = told
         .and_then(|seeds| seeds.parse().ok())
         .unwrap_or(if quick { 2 } else { 20 });
+    // Sealed, or as they are.
+    let category = if arguments.iter().any(|word| word == "--public") {
+        "public"
+    } else {
+        "private"
+    };
     let wanted: Vec<&String> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
     println!(
-        "SF{SPREADING_FACTOR}, 125 kHz, 4/5, frames of an RNode; {seeds} seeds (0 to {}; 3 with many documents), the mean of them",
+        "{category} documents; SF{SPREADING_FACTOR}, 125 kHz, 4/5, frames of an RNode; {seeds} seeds (0 to {}; 3 with many documents), the mean of them",
         seeds - 1
     );
     println!();
@@ -61,7 +67,7 @@ fn main() {
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for row in rows(quick) {
         if wanted.iter().all(|word| row.0.contains(word.as_str())) {
-            print(&run(row, seeds));
+            print(&run(row, category, seeds));
         }
     }
 }
@@ -199,7 +205,7 @@ fn rows(quick: bool) -> Vec<Plan> {
     ]
 }
 
-fn run((name, receivers, loss_permille, change, reticulum): Plan, seeds: u64) -> Row {
+fn run((name, receivers, loss_permille, change, reticulum): Plan, category: &str, seeds: u64) -> Row {
     let mut row = Row {
         name,
         receivers,
@@ -222,7 +228,7 @@ fn run((name, receivers, loss_permille, change, reticulum): Plan, seeds: u64) ->
             }
             Change::New(_) => 0,
         };
-        fill(&mut world, documents);
+        fill(&mut world, category, documents);
         let band = Region::In865.sub_band(866_000_000, 125_000).unwrap();
         world
             .radios(SimModem::new(SPREADING_FACTOR).unwrap(), band)
@@ -235,7 +241,7 @@ fn run((name, receivers, loss_permille, change, reticulum): Plan, seeds: u64) ->
         row.payload = match &change {
             Change::Nothing(_) => Vec::new(),
             Change::New(bytes) | Change::Changed(_, bytes) => {
-                put(&mut world, 0, bytes);
+                put(&mut world, category, 0, bytes);
                 bytes.clone()
             }
             Change::Apart(_, count) => {
@@ -243,7 +249,7 @@ fn run((name, receivers, loss_permille, change, reticulum): Plan, seeds: u64) ->
                 let mut all = Vec::new();
                 for document in 0..*count {
                     let bytes = reading(document * 97, 1);
-                    put(&mut world, document * 97, &bytes);
+                    put(&mut world, category, document * 97, &bytes);
                     all.extend(bytes);
                 }
                 world.run(Duration::from_secs(60)).unwrap();
@@ -268,9 +274,9 @@ fn run((name, receivers, loss_permille, change, reticulum): Plan, seeds: u64) ->
 }
 
 /// Documents that all nodes hold from the beginning.
-fn fill(world: &mut World, documents: u64) {
+fn fill(world: &mut World, category: &str, documents: u64) {
     for document in 0..documents {
-        put(world, document, &reading(document, 0));
+        put(world, category, document, &reading(document, 0));
     }
     for other in 1..world.nodes.len() {
         world.link(0, other).unwrap();
@@ -281,8 +287,8 @@ fn fill(world: &mut World, documents: u64) {
     }
 }
 
-fn put(world: &mut World, document: u64, bytes: &[u8]) {
-    let path = DocumentPath::parse(&format!("/private/garden/readings/{document:05}.json")).unwrap();
+fn put(world: &mut World, category: &str, document: u64, bytes: &[u8]) {
+    let path = DocumentPath::parse(&format!("/{category}/garden/readings/{document:05}.json")).unwrap();
     assert!(world.store(0, &path, bytes, Duration::from_millis(10)).unwrap());
 }
 
