@@ -11,6 +11,8 @@ use ureq::{Agent, Body};
 
 use crate::{eventually, skipped};
 
+/// How often a chromedriver is started before that is given up.
+const DRIVER_STARTS: usize = 5;
 /// How long a page may take to do anything, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// The name under which WebDriver hands elements over.
@@ -24,6 +26,29 @@ pub struct Browser {
     downloads: tempfile::TempDir,
 }
 
+/// Starts a chromedriver at a port of its choice. `None`: it ended, as it does when it chose one that another took meanwhile.
+fn start_driver() -> Option<(Child, String)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver starts");
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("successfully on port ")?;
+        Some(port.trim_end_matches('.').to_owned())
+    });
+    let Some(port) = port else {
+        let _ = driver.wait();
+        return None;
+    };
+    // Read on, or it would block once the pipe is full.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    Some((driver, port))
+}
+
 impl Browser {
     /// Starts one. `None`, said loudly in the name of `test`: the machine has no Chromium or no chromedriver.
     pub fn start(test: &str) -> Option<Self> {
@@ -34,20 +59,9 @@ impl Browser {
                 return None;
             }
         }
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
-        });
-        // Read on, or it would block once the pipe is full.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        let (driver, port) = (0..DRIVER_STARTS)
+            .find_map(|_| start_driver())
+            .expect("chromedriver says its port");
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(DEADLINE));
@@ -55,10 +69,7 @@ impl Browser {
         let mut browser = Self {
             driver,
             agent: config.build().into(),
-            session: format!(
-                "http://127.0.0.1:{}/session",
-                port.expect("chromedriver says its port")
-            ),
+            session: format!("http://127.0.0.1:{port}/session"),
             downloads,
         };
         let preferences = json!({ "download.default_directory": browser.downloads.path() });
