@@ -84,6 +84,7 @@ fn spaces(nodes: usize, of_space: usize) -> Vec<Newcomer> {
     let named = |number| Newcomer {
         name: format!("node {number}"),
         space: number / of_space,
+        custodian: false,
     };
     (0..nodes).map(named).collect()
 }

@@ -161,10 +161,22 @@ pub(crate) fn copy(store: &MemoryStore) -> Result<MemoryStore, StoreError> {
     Ok(copy)
 }
 
-/// What two converged nodes have in common, byte for byte.
-fn state(node: &Node) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
+/// What two converged nodes have in common, byte for byte, if both can read it.
+const READABLE: [Table; 6] = [
+    Table::Entries,
+    Table::Heads,
+    Table::Folders,
+    Table::Inline,
+    Table::Pending,
+    Table::Chunks,
+];
+/// And if one of them cannot.
+const SEALED: [Table; 4] = [Table::Entries, Table::Inline, Table::Pending, Table::Chunks];
+
+/// What two converged nodes have in common.
+fn state(node: &Node, tables: &[Table]) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
     let mut rows = Vec::new();
-    each_row(node, &mut |table, key, value| {
+    each_row(node, tables, &mut |table, key, value| {
         rows.push((table, key.to_vec(), value.to_vec()))
     });
     rows
@@ -173,16 +185,9 @@ fn state(node: &Node) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
 /// Receives the table, key and value of a row.
 type VisitRow<'a> = dyn FnMut(Table, &[u8], &[u8]) + 'a;
 
-fn each_row(node: &Node, visit: &mut VisitRow<'_>) {
+fn each_row(node: &Node, tables: &[Table], visit: &mut VisitRow<'_>) {
     if let Ok(read) = node.store.read() {
-        for table in [
-            Table::Entries,
-            Table::Heads,
-            Table::Folders,
-            Table::Inline,
-            Table::Pending,
-            Table::Chunks,
-        ] {
+        for table in tables.iter().copied() {
             let _ = read.scan(table, &[], &mut |key, value| {
                 visit(table, key, value);
                 ControlFlow::Continue(())
@@ -193,9 +198,9 @@ fn each_row(node: &Node, visit: &mut VisitRow<'_>) {
 }
 
 /// Stands for [`state`].
-fn state_hash(node: &Node) -> blake3::Hash {
+fn state_hash(node: &Node, tables: &[Table]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    each_row(node, &mut |table, key, value| {
+    each_row(node, tables, &mut |table, key, value| {
         let lens = [table as u64, key.len() as u64, value.len() as u64];
         for len in lens {
             hasher.update(&len.to_le_bytes());
@@ -207,8 +212,8 @@ fn state_hash(node: &Node) -> blake3::Hash {
 }
 
 /// How a node's state differs from another's, in words.
-fn difference(expected: &Node, found: &Node) -> String {
-    let (expected, found) = (state(expected), state(found));
+fn difference(expected: &Node, found: &Node, tables: &[Table]) -> String {
+    let (expected, found) = (state(expected, tables), state(found, tables));
     let only = |of: &[(Table, Vec<u8>, Vec<u8>)], than: &[(Table, Vec<u8>, Vec<u8>)]| {
         let than: BTreeSet<_> = than.iter().cloned().collect();
         of.iter().find(|row| !than.contains(*row)).cloned()
@@ -227,17 +232,37 @@ fn difference(expected: &Node, found: &Node) -> String {
     }
 }
 
-/// Convergence (invariant 2): all nodes of a space hold byte-equal state, and every payload is there and whole.
+/// Convergence (invariant 2): all nodes of a space hold byte-equal state, and every payload is there and whole. Custodians hold the same
+/// sealed.
 pub fn converged(world: &World) -> Result<(), Broken> {
-    let mut first: BTreeMap<usize, (usize, blake3::Hash)> = BTreeMap::new();
-    for (index, node) in world.nodes.iter().enumerate() {
+    // Of each space the first that reads it, and what that holds, readable and sealed.
+    let mut first: BTreeMap<usize, (usize, [blake3::Hash; 2])> = BTreeMap::new();
+    let (keepers, owners): (Vec<_>, Vec<_>) = world
+        .nodes
+        .iter()
+        .enumerate()
+        .partition(|(_, node)| node.custodian);
+    for (index, node) in owners.into_iter().chain(keepers) {
         if world.is_left_out(index) {
             continue;
         }
-        let hash = state_hash(node);
-        let (model, expected) = *first.entry(node.space).or_insert((index, hash));
+        let has_keeper = world
+            .nodes
+            .iter()
+            .any(|other| other.custodian && other.space == node.space);
+        let tables = if node.custodian { &SEALED[..] } else { &READABLE };
+        let hash = state_hash(node, tables);
+        let (model, [readable, sealed]) = *first.entry(node.space).or_insert_with(|| {
+            let sealed = if has_keeper {
+                state_hash(node, &SEALED)
+            } else {
+                hash
+            };
+            (index, [hash, sealed])
+        });
+        let expected = if node.custodian { sealed } else { readable };
         if hash != expected {
-            let difference = difference(&world.nodes[model], node);
+            let difference = difference(&world.nodes[model], node, tables);
             return Err(Broken(format!("node {index}, beside node {model}: {difference}")));
         }
         let Ok(read) = node.store.read() else {

@@ -56,16 +56,16 @@ pub(crate) struct StoredBody {
 
 impl Space {
     /// The space of an owner, with a grant for each of these devices.
-    pub(crate) fn new(number: usize, devices: &[(String, KeyPair)]) -> Self {
+    pub(crate) fn new(number: usize, devices: &[(String, KeyPair, Capabilities)]) -> Self {
         let mut seed = [255; 32];
         seed[..8].copy_from_slice(&(number as u64).to_le_bytes());
         let owner = KeyPair::from_seed(&seed);
         let mut membership = Membership::new(owner.owner_id());
-        for (name, key) in devices {
+        for (name, key, capabilities) in devices {
             let grant = Grant::issue(
                 owner.owner_id(),
                 key.node_id(),
-                Capabilities::ALL,
+                *capabilities,
                 WallTime(1),
                 None,
                 name,
@@ -99,6 +99,8 @@ pub struct Node {
     pub key: KeyPair,
     /// The number of its space: nodes of one space hold the same.
     pub space: usize,
+    /// Another user's: it holds the space and has no key of it.
+    pub custodian: bool,
     /// The disk: what was committed.
     pub store: MemoryStore,
     /// Chunk files that are on the disk.
@@ -139,10 +141,11 @@ pub(crate) fn device_key(number: usize) -> KeyPair {
 
 impl Node {
     /// A device with an empty disk. Not started yet.
-    pub(crate) fn new(key: KeyPair, space: usize) -> Self {
+    pub(crate) fn new(key: KeyPair, space: usize, custodian: bool) -> Self {
         Self {
             key,
             space,
+            custodian,
             store: MemoryStore::new(),
             chunks: BTreeMap::new(),
             unsynced: BTreeMap::new(),
@@ -161,13 +164,21 @@ impl Node {
         }
     }
 
+    /// The space whose documents it may read.
+    pub(crate) fn reads(&self) -> Option<usize> {
+        (!self.custodian).then_some(self.space)
+    }
+
     /// Starts the engine on what the disk holds.
     pub(crate) fn start(&mut self, space: &Space, seed: [u8; 32]) -> Result<(), EngineError> {
         let on_disk = Engine::own_writer_on_disk(&self.store)?;
         let mut key = Keys {
             device: self.key.clone(),
             owner: None,
-            space: space.keyring.clone(),
+            space: match self.custodian {
+                true => Keyring::new(),
+                false => space.keyring.clone(),
+            },
         };
         if let Ok(Some(membership)) = records::membership(&self.store.read()?) {
             key.learn(&membership);

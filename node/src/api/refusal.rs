@@ -141,7 +141,9 @@ impl Refusal {
                 CommandError::OverQuota { .. } | CommandError::DiskFull { .. } => {
                     StatusCode::INSUFFICIENT_STORAGE
                 }
-                CommandError::Revoked(_) | CommandError::NoKey => StatusCode::FORBIDDEN,
+                CommandError::Revoked(_) | CommandError::NoKey | CommandError::HoldsOnly => {
+                    StatusCode::FORBIDDEN
+                }
                 CommandError::NoSuchSibling(_) | CommandError::Invalid(_) => StatusCode::BAD_REQUEST,
             },
             Self::Node(_) => StatusCode::SERVICE_UNAVAILABLE,

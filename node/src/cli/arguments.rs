@@ -297,6 +297,9 @@ pub enum Words {
         #[arg(long)]
         json: bool,
     },
+    /// Copies of a space, sealed, on other users' nodes
+    #[command(subcommand)]
+    Custody(CustodyWords),
     /// LoRa modems
     #[command(subcommand)]
     Modem(ModemWords),
@@ -421,6 +424,58 @@ pub enum TokenWords {
     Rm {
         /// Its id in the list, or the token itself
         token: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Copies of a space on other users' nodes.
+#[derive(Debug, Subcommand)]
+pub enum CustodyWords {
+    /// Let another user's node keep your documents, private and shared ones sealed: prints the code that it needs
+    Add {
+        /// Its id, whole: there, cairn status shows it
+        node: String,
+        /// A name for it, for people
+        #[arg(long, default_value = "custodian")]
+        name: String,
+        /// Name this address in the code instead of the node's own. May be repeated
+        #[arg(long, value_name = "ADDRESS")]
+        address: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep another user's documents
+    Accept {
+        /// What the other user's cairn custody add printed
+        code: String,
+        /// How much they may take, such as "10 GiB"
+        #[arg(long, value_name = "SIZE")]
+        quota: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List who keeps your documents, and whose are kept here
+    Ls {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let another user's node keep yours no longer: it gets nothing more
+    Remove {
+        /// Its id, the beginning of it, or its name
+        node: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove what is kept here for another user, and keep it no longer
+    Drop {
+        /// The user's name, or the owner's id, as cairn custody ls shows them
+        whose: String,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::arguments::{Cli, RunArguments, TokenWords, Words};
 use super::output::{number, progress, qr, size, table, text};
 use super::secret_input::PassphraseSource;
-use super::{decode, fetch, keys, modem, node, output, passwd};
+use super::{custody, decode, fetch, keys, modem, node, output, passwd};
 use crate::control::{Client, ClientError, Request};
 use crate::daemon::{HomeError, RunError};
 
@@ -181,6 +181,7 @@ pub(super) fn run(cli: Cli) -> Outcome {
             );
             Ok(())
         }),
+        Some(Words::Custody(words)) => custody::run(home, words),
         Some(Words::Decode { what }) => {
             let value = decode::decode(&what).map_err(Failure::Other)?;
             writeln!(io::stdout(), "{value:#}")?;
@@ -194,7 +195,12 @@ pub(super) fn run(cli: Cli) -> Outcome {
 }
 
 /// Asks for something and prints it, as JSON or for people.
-fn ask(home: &Path, request: &Request, json: bool, print: impl FnOnce(&Value) -> io::Result<()>) -> Outcome {
+pub(super) fn ask(
+    home: &Path,
+    request: &Request,
+    json: bool,
+    print: impl FnOnce(&Value) -> io::Result<()>,
+) -> Outcome {
     let value = Client::connect(home)?.ask(request)?;
     if json {
         output::json(&value)?
@@ -286,7 +292,7 @@ fn token(home: &Path, words: TokenWords) -> Outcome {
     }
 }
 
-fn rows(value: &Value, row: impl FnMut(&Value) -> Vec<String>) -> Vec<Vec<String>> {
+pub(super) fn rows(value: &Value, row: impl FnMut(&Value) -> Vec<String>) -> Vec<Vec<String>> {
     value.as_array().into_iter().flatten().map(row).collect()
 }
 

@@ -4,14 +4,14 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 
-use crate::daemon::Invite;
+use crate::daemon::{CustodyCode, Invite};
 use crate::mesh::{FRAME_LEN_MAX, Message, entry_json, grant_json};
 use crate::model::{Entry, Grant, Manifest};
 
-/// Reads what a user named: a file, standard input, hexadecimal digits or an invite code.
+/// Reads what a user named: a file, standard input, hexadecimal digits, an invite code or a custody code.
 pub(super) fn decode(what: &str) -> Result<Value, String> {
-    if what.starts_with("cairn1") {
-        return invite(what);
+    if let Some(told) = code(what) {
+        return told;
     }
     let bytes = if what == "-" {
         let mut bytes = Vec::new();
@@ -28,8 +28,8 @@ pub(super) fn decode(what: &str) -> Result<Value, String> {
     };
     if let Ok(text) = std::str::from_utf8(&bytes) {
         let text = text.trim();
-        if text.starts_with("cairn1") {
-            return invite(text);
+        if let Some(told) = code(text) {
+            return told;
         }
         if let Ok(decoded) = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()) {
             return read(&decoded);
@@ -61,6 +61,25 @@ fn read(bytes: &[u8]) -> Result<Value, String> {
         "these {} bytes are no frame ({error}), no entry, no grant and no manifest",
         bytes.len()
     ))
+}
+
+/// What a code says, if it is one.
+fn code(text: &str) -> Option<Result<Value, String>> {
+    if text.starts_with("cairn1") {
+        return Some(invite(text));
+    }
+    text.starts_with("cairnhold1").then(|| custody(text))
+}
+
+fn custody(code: &str) -> Result<Value, String> {
+    let code = CustodyCode::decode(code).map_err(|error| error.to_string())?;
+    Ok(json!({
+        "type": "custody",
+        "owner": code.owner.to_string(),
+        "user": code.user,
+        "node": code.node().map(|node| node.to_string()),
+        "addresses": code.addresses,
+    }))
 }
 
 /// What an invite says; its secret is not shown.

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod commands;
+mod custody;
 mod decode;
 mod fetch;
 mod keys;

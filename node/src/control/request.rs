@@ -86,6 +86,29 @@ pub enum Request {
         /// Its id, or the beginning of it.
         node: String,
     },
+    /// Lets another user's node keep the space, sealed: makes a code for it.
+    CustodyAdd {
+        /// Its id.
+        node: String,
+        /// A name for it, for people.
+        name: String,
+        /// Addresses to name instead of this node's own.
+        addresses: Vec<String>,
+    },
+    /// Keeps another user's space.
+    CustodyAccept {
+        /// The code that the other user's node made.
+        code: String,
+        /// Bytes that its documents may take.
+        quota_bytes: Option<u64>,
+    },
+    /// Who keeps this space, and whose spaces are kept here.
+    CustodyList,
+    /// Removes what is kept of another user's space.
+    CustodyDrop {
+        /// The user's name, or the owner's id.
+        whose: String,
+    },
     /// Writes an archive; it follows the answer.
     Export {
         /// Of which folder.

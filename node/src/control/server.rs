@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::frame::{self, BODY_FRAME_MAX, FRAME_MAX, FrameError};
 use super::{Answer, ErrorKind, Failure, Request, archive};
-use crate::daemon::{Node, NodeError};
+use crate::daemon::{Custody, CustodyError, Node, NodeError};
 use crate::mesh::{
     Command, CommandError, Condition, Delete, Precondition, Put, Reply, Resolve, TagSet, TimeSource,
 };
@@ -37,6 +37,17 @@ pub trait Extras: Send + Sync {
 
     /// The command that shuts `node` out.
     fn revoke(&self, node: crate::model::NodeId) -> Result<Command, Failure>;
+
+    /// A code with which `node`, another user's, keeps this space, sealed.
+    fn custody_code(
+        &self,
+        node: NodeId,
+        name: &str,
+        addresses: Vec<String>,
+    ) -> Result<(Command, String), Failure>;
+
+    /// The spaces of others that are kept here, if there can be any.
+    fn custody(&self) -> Option<Custody>;
 
     /// Longest document, in bytes.
     fn document_len_max(&self) -> u64;
@@ -77,6 +88,14 @@ impl std::fmt::Debug for Desk {
 
 type Outcome = Result<Value, Failure>;
 
+/// One object with what both say.
+fn merged(mut told: Value, more: Value) -> Value {
+    if let (Some(told), Value::Object(more)) = (told.as_object_mut(), more) {
+        told.extend(more);
+    }
+    told
+}
+
 fn failed(error: impl ToString) -> Failure {
     Failure::new(ErrorKind::Failed, error)
 }
@@ -96,8 +115,20 @@ impl From<CommandError> for Failure {
             CommandError::NotFound(_) | CommandError::NoSuchSibling(_) => ErrorKind::NotFound,
             CommandError::PreconditionFailed { .. } | CommandError::Clash(_) => ErrorKind::Conflict,
             CommandError::OverQuota { .. } | CommandError::DiskFull { .. } => ErrorKind::Full,
-            CommandError::Revoked(_) | CommandError::NoKey => ErrorKind::Denied,
+            CommandError::Revoked(_) | CommandError::NoKey | CommandError::HoldsOnly => ErrorKind::Denied,
             CommandError::Invalid(_) => ErrorKind::Usage,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<CustodyError> for Failure {
+    fn from(error: CustodyError) -> Self {
+        let kind = match &error {
+            CustodyError::Code(_) | CustodyError::Ambiguous(_) => ErrorKind::Usage,
+            CustodyError::OwnSpace => ErrorKind::Conflict,
+            CustodyError::NotKept(_) => ErrorKind::NotFound,
+            _ => ErrorKind::Failed,
         };
         Self::new(kind, error)
     }
@@ -216,6 +247,31 @@ impl Desk {
                 Ok(json!({ "code": code, "valid_s": valid_s }))
             }
             Request::Revoke { node } => self.revoke(&node).await,
+            Request::CustodyAdd {
+                node,
+                name,
+                addresses,
+            } => {
+                let node: NodeId = node.parse().map_err(|_| {
+                    Failure::new(
+                        ErrorKind::Usage,
+                        "name the whole id of the other user's node: there, cairn status shows it",
+                    )
+                })?;
+                self.node.command(Command::Flush).await?;
+                let (command, code) = self.extras.custody_code(node, &name, addresses)?;
+                self.node.command(command).await?;
+                Ok(json!({ "node": node.to_string(), "code": code }))
+            }
+            Request::CustodyAccept { code, quota_bytes } => {
+                let kept = self.custody()?.accept(&code, quota_bytes).await?;
+                Ok(json!({ "owner": kept.owner.to_string(), "user": kept.user }))
+            }
+            Request::CustodyDrop { whose } => {
+                let dropped = self.custody()?.drop_space(&whose).await?;
+                Ok(json!({ "owner": dropped.owner.to_string(), "user": dropped.user }))
+            }
+            Request::CustodyList => self.custody_list().await,
             Request::Put { .. } | Request::Get { .. } | Request::Export { .. } | Request::Import { .. } => {
                 Err(failed("this request has a body"))
             }
@@ -274,6 +330,7 @@ impl Desk {
                     "rtt_ms": link.map(|link| link["rtt_ms"].clone()),
                     "in_step": peer.in_step,
                     "pending": peer.pending,
+                    "custodian": !peer.reads,
                     "revoked": peer.revoked,
                     "seen_ms": peer.seen.0,
                     "free_bytes": peer.free_bytes,
@@ -282,6 +339,53 @@ impl Desk {
             })
             .collect();
         Ok(value)
+    }
+
+    fn custody(&self) -> Result<Custody, Failure> {
+        self.extras
+            .custody()
+            .ok_or_else(|| failed("this node keeps nothing for others"))
+    }
+
+    /// Who keeps this space, and whose spaces are kept here.
+    async fn custody_list(&self) -> Outcome {
+        let status = self.node.status().await?;
+        let custodians = status.peers.iter().filter(|peer| !peer.reads && !peer.revoked);
+        let custodians: Vec<Value> = custodians
+            .map(|peer| {
+                json!({
+                    "node": peer.node.to_string(),
+                    "name": peer.name,
+                    "linked": peer.linked,
+                    "in_step": peer.in_step,
+                    "pending": peer.pending,
+                    "seen_ms": peer.seen.0,
+                })
+            })
+            .collect();
+        let mut kept = Vec::new();
+        for (space, node) in self.custody()?.spaces().await {
+            let told = json!({
+                "owner": space.owner.to_string(),
+                "user": space.user,
+                "quota_bytes": space.quota_bytes,
+            });
+            kept.push(match node.status().await {
+                Ok(status) => merged(
+                    told,
+                    json!({
+                        "documents": status.documents,
+                        "bytes": status.bytes,
+                        "free_bytes": status.free_bytes,
+                        "incomplete": status.incomplete.len(),
+                        "linked": status.peers.iter().filter(|peer| peer.linked).count(),
+                        "clock_digest": status.clock_digest.to_string(),
+                    }),
+                ),
+                Err(error) => merged(told, json!({ "problem": error.to_string() })),
+            });
+        }
+        Ok(json!({ "custodians": custodians, "kept": kept }))
     }
 
     /// What the bytes of a document take, and with `begin` a request for them.

@@ -14,12 +14,12 @@ use tokio::sync::watch;
 use super::home::random_seed;
 use super::invite::Invite;
 use super::run::{RunError, Running, Settings, start};
-use super::{LinkTable, RadioInfo, RadioTable, SignInFile, SystemClock};
+use super::{Custody, CustodyCode, LinkTable, RadioInfo, RadioTable, SignInFile, SystemClock};
 use crate::api;
 use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
 
-use crate::model::{KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime};
+use crate::model::{Capabilities, KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime};
 use crate::service::SharedKeys;
 use crate::space::records;
 use crate::store::{OpenStore, Store};
@@ -49,12 +49,12 @@ pub fn run_until_stopped(settings: &Settings) -> Result<(), RunError> {
             .enable_all()
             .build()
             .map_err(RunError::system("cannot start the runtime"))?;
-        let mut store = None;
-        let ended = runtime.block_on(run(&mut settings, found_damaged, &mut store));
+        let mut stores = Vec::new();
+        let ended = runtime.block_on(run(&mut settings, found_damaged, &mut stores));
         runtime.shutdown_timeout(CLOSE_MAX);
         // A database that is closed before the process ends opens at once the next time, and need not be checked.
         let waiting = Instant::now();
-        while store.as_ref().is_some_and(OpenStore::is_open) && waiting.elapsed() < CLOSE_MAX {
+        while stores.iter().any(OpenStore::is_open) && waiting.elapsed() < CLOSE_MAX {
             std::thread::sleep(Duration::from_millis(2));
         }
         match ended {
@@ -76,14 +76,14 @@ pub fn run_until_stopped(settings: &Settings) -> Result<(), RunError> {
 async fn run(
     settings: &mut Settings,
     found_damaged: bool,
-    store: &mut Option<OpenStore>,
+    stores: &mut Vec<OpenStore>,
 ) -> Result<End, RunError> {
     let mut terminate =
         signal(SignalKind::terminate()).map_err(RunError::system("cannot wait for signals"))?;
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(RunError::system("cannot wait for signals"))?;
     let mut running = start(settings, found_damaged).await?;
-    *store = Some(running.node.store().open_store());
+    stores.push(running.node.store().open_store());
     let http = listen_http(settings).await?;
     let tls = settings
         .tls
@@ -113,6 +113,7 @@ async fn run(
         document_len_max: settings.document_len_max,
         external: settings.external.clone(),
         keys: running.keys.clone(),
+        custody: running.custody.clone(),
     });
     let desk = control::Desk::new(running.node.clone(), surroundings.clone());
     let control = tokio::spawn(control::serve(desk.clone(), listener));
@@ -131,11 +132,12 @@ async fn run(
     greet(&running, &surroundings);
     notify("READY=1");
 
+    let mut damaged = running.damaged.clone();
     let end = tokio::select! {
         _ = terminate.recv() => End::Told,
         _ = interrupt.recv() => End::Told,
-        Ok(()) = running.damaged.changed() => End::Damaged,
-        _ = &mut running.ended => End::Told,
+        Ok(()) = damaged.changed() => End::Damaged,
+        _ = running.ended() => End::Told,
     };
     if matches!(end, End::Told) {
         notify("STOPPING=1");
@@ -144,6 +146,9 @@ async fn run(
     control.abort();
     // Requests that are under way get their answers: their changes may be on disk already.
     let _ = tokio::time::timeout(Duration::from_millis(800), door).await;
+    let kept = running.custody.spaces().await;
+    stores.extend(kept.iter().map(|(_, node)| node.store().open_store()));
+    drop(kept);
     let result = running.stop().await;
     let _ = std::fs::remove_file(&socket);
     result.map(|()| end)
@@ -216,6 +221,7 @@ struct Surroundings {
     document_len_max: u64,
     external: Vec<String>,
     keys: SharedKeys,
+    custody: Custody,
 }
 
 impl Surroundings {
@@ -248,6 +254,15 @@ impl Surroundings {
 
     fn space(&self) -> OwnerId {
         self.running_node.owner()
+    }
+
+    /// Where others find this node: as told, or as it looks from here.
+    fn addresses(&self, told: Vec<String>) -> Vec<String> {
+        if told.is_empty() {
+            super::addresses::reachable(&self.external, &self.links.listening())
+        } else {
+            told
+        }
     }
 
     /// As it is on disk.
@@ -315,11 +330,7 @@ impl Extras for Surroundings {
         let membership = self.membership()?;
         let now = SystemClock::start().now().wall;
         let expires = WallTime(now.0.saturating_add(valid_s.saturating_mul(1000)));
-        let addresses = if addresses.is_empty() {
-            super::addresses::reachable(&self.external, &self.links.listening())
-        } else {
-            addresses
-        };
+        let addresses = self.addresses(addresses);
         let seed = random_seed().map_err(|error| failed(&error))?;
         let (mut invite, grant) = Invite::issue(
             self.running_node.user(),
@@ -340,6 +351,39 @@ impl Extras for Surroundings {
         let kept = self.membership()?.statements_of(node);
         let revocation = Revocation::issue(self.space(), node, now, kept, self.issuer());
         Ok(Command::Revoke(revocation))
+    }
+
+    fn custody_code(
+        &self,
+        node: NodeId,
+        name: &str,
+        addresses: Vec<String>,
+    ) -> Result<(Command, String), Failure> {
+        let membership = self.membership()?;
+        let now = SystemClock::start().now().wall;
+        if membership.is_revoked(node) {
+            return Err(Failure::new(
+                ErrorKind::Denied,
+                "that node was shut out of this space, or left it, for good: it can come back with a new folder, which has another id",
+            ));
+        }
+        if membership
+            .capabilities(node, now)
+            .is_some_and(|own| own.includes(Capabilities::READ))
+        {
+            return Err(Failure::new(
+                ErrorKind::Conflict,
+                "that node is one of your own devices: it keeps everything already",
+            ));
+        }
+        let addresses = self.addresses(addresses);
+        let user = self.running_node.user();
+        let (code, grant) = CustodyCode::issue(user, self.issuer(), &membership, node, name, addresses, now);
+        Ok((Command::Admit(grant), code.encode()))
+    }
+
+    fn custody(&self) -> Option<Custody> {
+        Some(self.custody.clone())
     }
 
     fn document_len_max(&self) -> u64 {

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender};
 use std::time::Duration;
 
-use cairn_transports::{FrameSender, PeerKey};
+use cairn_transports::PeerKey;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::SystemClock;
+use super::links::SpaceSender;
 use super::recorder::Recorder;
 use crate::mesh::{
     Action, Command, CommandResult, Engine, EngineError, Event, LinkId, LinkProfile, RequestId,
@@ -56,7 +57,7 @@ pub(super) enum Input {
 pub(super) struct Up {
     pub(super) peer: PeerKey,
     pub(super) profile: LinkProfile,
-    pub(super) sender: FrameSender,
+    pub(super) sender: SpaceSender,
 }
 
 /// The way to the engine thread.

@@ -3,10 +3,10 @@
 //! The code holds a one-time key and the grants that lead from the owner to it. The joining device signs its own
 //! grant with that key, so `join` needs no link, and every node of the space can check the newcomer by itself.
 
-use data_encoding::BASE64URL_NOPAD;
 use serde_bytes::ByteBuf;
 use zeroize::Zeroizing;
 
+use super::code_text::{BadCode, CODE_LEN_MAX, CodeKind};
 use super::home::check_user;
 use crate::model::{
     Capabilities, GRANT_LEN_MAX, Grant, KeyPair, Membership, NodeId, OwnerId, WallTime, codec,
@@ -15,15 +15,16 @@ use crate::seal::EpochKey;
 
 /// What every code begins with.
 const PREFIX: &str = "cairn1";
-/// Longest code, in characters.
-const CODE_LEN_MAX: usize = 8192;
+const KIND: CodeKind = CodeKind {
+    prefix: PREFIX,
+    context: "cairn 1 invite",
+};
 /// Most addresses in one code.
-const ADDRESSES_MAX: usize = 8;
+pub(super) const ADDRESSES_MAX: usize = 8;
 /// Longest address, in bytes.
-const ADDRESS_LEN_MAX: usize = 256;
+pub(super) const ADDRESS_LEN_MAX: usize = 256;
 /// Most grants in one code: the longest chain.
-const GRANTS_MAX: usize = 8;
-const CHECK_LEN: usize = 4;
+pub(super) const GRANTS_MAX: usize = 8;
 
 /// Why a code lets nobody in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +48,15 @@ pub enum InviteError {
     /// The grants in it do not lead to its key.
     #[error("this invite is not signed by its owner")]
     NotGranted,
+}
+
+impl From<BadCode> for InviteError {
+    fn from(bad: BadCode) -> Self {
+        match bad {
+            BadCode::Other => Self::NotACode,
+            BadCode::Damaged => Self::Damaged,
+        }
+    }
 }
 
 /// An invite.
@@ -149,33 +159,18 @@ impl Invite {
                 .map(|key| ByteBuf::from(key.to_vec()))
                 .collect(),
         );
-        let mut bytes = codec::encode(&wire);
-        let check = check(&bytes);
-        bytes.extend_from_slice(&check);
-        format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes))
+        KIND.write(codec::encode(&wire))
     }
 
     /// Reads a code.
     pub fn decode(code: &str) -> Result<Self, InviteError> {
-        let text = code.trim().strip_prefix(PREFIX).ok_or(InviteError::NotACode)?;
-        if text.len() > CODE_LEN_MAX {
-            return Err(InviteError::Damaged);
-        }
-        let bytes = BASE64URL_NOPAD
-            .decode(text.as_bytes())
-            .map_err(|_| InviteError::Damaged)?;
-        let (bytes, sum) = bytes
-            .split_last_chunk::<CHECK_LEN>()
-            .ok_or(InviteError::Damaged)?;
-        if check(bytes) != *sum {
-            return Err(InviteError::Damaged);
-        }
+        let bytes = KIND.read(code)?;
         // `[version, …]`: an array's head, then the version.
         if let Some(version) = bytes.get(1).filter(|version| **version != VERSION) {
             return Err(InviteError::UnknownVersion(*version));
         }
         let (_, owner, user, seed, grants, addresses, expires, keys): Wire =
-            codec::decode(bytes, CODE_LEN_MAX).map_err(|_| InviteError::Damaged)?;
+            codec::decode(&bytes, CODE_LEN_MAX).map_err(|_| InviteError::Damaged)?;
         check_user(&user).map_err(|_| InviteError::BadUser)?;
         let secret = |bytes: &ByteBuf| {
             let secret = <[u8; 32]>::try_from(&bytes[..]);
@@ -224,14 +219,6 @@ impl Invite {
         }
         Ok(membership)
     }
-}
-
-fn check(bytes: &[u8]) -> [u8; CHECK_LEN] {
-    let mut hasher = blake3::Hasher::new_derive_key("cairn 1 invite");
-    hasher.update(bytes);
-    let mut check = [0; CHECK_LEN];
-    hasher.finalize_xof().fill(&mut check);
-    check
 }
 
 #[cfg(test)]
@@ -341,9 +328,7 @@ mod tests {
         #[test]
         fn no_text_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,60}") {
             let _ = Invite::decode(&text);
-            let mut checked = bytes.clone();
-            checked.extend_from_slice(&check(&bytes));
-            let _ = Invite::decode(&format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&checked)));
+            let _ = Invite::decode(&KIND.write(bytes));
         }
     }
 }

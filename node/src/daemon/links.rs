@@ -1,41 +1,71 @@
-//! Links: what transports bring, and what the engine wants sent.
+//! The links that are up, and the spaces that share them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cairn_transports::lora::RadioCommand;
-use cairn_transports::{FrameSender, Lane, Link, PeerKey, SendError, Transport, TransportEvent};
-use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use cairn_transports::{FrameSender, Lane, Link, PeerKey, SendError};
+use tokio::sync::mpsc;
 
+use super::channels::{Channel, Channels, Sorted};
 use super::chunk_worker::{Expected, Job};
-use super::engine_thread::{Input, Inputs, Outside, Up};
-use super::radio;
-use super::register::Register;
-use crate::mesh::{
-    Action, Broadcast, ErrorCode, Event, LinkId, LinkProfile, Message, Report, StorageError, carried_chunk,
-    chunk_frame, radio_chunk,
-};
-use crate::model::{Hash, NodeId};
-use crate::service::SharedKeys;
-use crate::space::records::OwnWriter;
-use crate::store::ChunkFiles;
+use super::engine_thread::{Input, Inputs, Up};
+use crate::mesh::{Event, LinkId, LinkProfile, space_tag};
+use crate::model::{Hash, NodeId, OwnerId};
 
-/// Bytes of one link's frames that wait for the engine: beyond it the link is not read.
-const WAITING_MAX: usize = 4 * 1024 * 1024;
-/// Chunks that are read from disk and not yet taken by their links, over all links. Each is 1 MiB at most.
-const SERVING_MAX: usize = 4;
-/// Requests that wait to be served; a peer asks for less than that at a time.
-const REQUESTS_MAX: usize = 1024;
-/// Announcements from gossip that wait for the engine, at most.
-const ANNOUNCEMENTS_MAX: usize = 32;
-/// Refusals that are remembered, so that each is logged once.
-const REFUSALS_MAX: usize = 256;
-/// How long a peer that broke the rules is kept out.
-const PENALTY: Duration = Duration::from_secs(30);
+impl Channel {
+    /// The engine's name for one space's share of a link.
+    fn link(self, number: u64) -> LinkId {
+        LinkId(number << 8 | u64::from(self.0))
+    }
+}
+
+/// There are too many spaces.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "this node has held {} other spaces since it was started: start it again first",
+    u8::MAX
+)]
+pub struct TooManySpaces;
+
+/// Where the frames of one space go.
+#[derive(Clone)]
+pub(super) struct Seat {
+    pub(super) owner: OwnerId,
+    pub(super) inputs: Inputs,
+    /// The chunks that its engine asked for.
+    pub(super) expected: Expected,
+    pub(super) jobs: mpsc::Sender<Job>,
+}
+
+/// Sends the frames of one space on one link.
+#[derive(Debug, Clone)]
+pub(super) struct SpaceSender {
+    channel: Channel,
+    sender: FrameSender,
+}
+
+impl SpaceSender {
+    fn on_wire(&self, frame: &[u8]) -> Bytes {
+        let mut bytes = Vec::with_capacity(1 + frame.len());
+        bytes.push(self.channel.0);
+        bytes.extend_from_slice(frame);
+        bytes.into()
+    }
+
+    pub(super) fn try_send(&self, lane: Lane, frame: &[u8]) -> Result<(), SendError> {
+        self.sender.try_send(lane, self.on_wire(frame))
+    }
+
+    pub(super) async fn send(&self, lane: Lane, frame: &[u8]) -> Result<(), SendError> {
+        self.sender.send(lane, self.on_wire(frame)).await
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
 
 /// What is known of one link, for people.
 #[derive(Debug, Clone)]
@@ -52,14 +82,51 @@ pub struct LinkInfo {
     pub rtt: Option<Duration>,
 }
 
-/// The links that are up and the addresses that are listened on, for people.
+/// One link.
+struct State {
+    info: LinkInfo,
+    peer: PeerKey,
+    profile: LinkProfile,
+    sender: FrameSender,
+    channels: Channels,
+}
+
+impl State {
+    fn up(&self, number: u64, channel: Channel, seat: &Seat) {
+        let up = Up {
+            peer: self.peer,
+            profile: self.profile,
+            sender: SpaceSender {
+                channel,
+                sender: self.sender.clone(),
+            },
+        };
+        let link = channel.link(number);
+        let _ = seat.inputs.send(Input::LinkUp {
+            link,
+            up: Box::new(up),
+        });
+    }
+}
+
+/// A frame with where it goes.
+pub(super) struct Routed {
+    pub(super) seat: Seat,
+    pub(super) link: LinkId,
+    pub(super) frame: Bytes,
+}
+
+/// The links that are up, the spaces that use them, and the addresses that are listened on.
 #[derive(Clone, Default)]
 pub struct LinkTable(Arc<Mutex<Table>>);
 
 #[derive(Default)]
 struct Table {
     next: u64,
-    links: BTreeMap<LinkId, (LinkInfo, FrameSender)>,
+    links: BTreeMap<u64, State>,
+    seats: BTreeMap<Channel, Seat>,
+    /// The last number that a space was given.
+    last_channel: u8,
     listening: Vec<String>,
 }
 
@@ -70,462 +137,159 @@ impl LinkTable {
 
     /// The links that are up.
     pub fn links(&self) -> Vec<LinkInfo> {
-        let measured = |(info, sender): &(LinkInfo, FrameSender)| LinkInfo {
-            rtt: sender.rtt(),
-            ..info.clone()
+        let measured = |state: &State| LinkInfo {
+            rtt: state.sender.rtt(),
+            ..state.info.clone()
         };
         self.lock().links.values().map(measured).collect()
     }
 
-    /// A number for a link of its own kind.
+    /// A number for a link of the user's own space, of its own kind.
     pub(super) fn reserve(&self) -> LinkId {
-        let mut table = self.lock();
-        let id = LinkId(table.next);
-        table.next += 1;
-        id
+        Channel::HOME.link(self.lock().take_number())
     }
 
     /// The addresses that this node listens on, with their real ports.
     pub fn listening(&self) -> Vec<String> {
         self.lock().listening.clone()
     }
-}
 
-/// Reads links and hands what comes to the engine.
-#[derive(Clone)]
-pub(super) struct Reader {
-    pub(super) table: LinkTable,
-    pub(super) inputs: Inputs,
-    pub(super) expected: Expected,
-    /// Room for announcements that wait for the engine.
-    pub(super) announcements: Arc<Semaphore>,
-    pub(super) jobs: mpsc::Sender<Job>,
-}
-
-impl Reader {
-    /// Room for announcements on their way to the engine.
-    pub(super) fn room_for_announcements() -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(ANNOUNCEMENTS_MAX))
-    }
-
-    /// Takes events from the transports until they end.
-    pub(super) async fn run(self, mut events: mpsc::Receiver<TransportEvent>) {
-        while let Some(event) = events.recv().await {
-            match event {
-                TransportEvent::LinkUp(link) => self.up(link),
-                TransportEvent::Listening { address } => {
-                    tracing::info!(%address, "listening");
-                    let mut table = self.table.lock();
-                    if !table.listening.contains(&address) {
-                        table.listening.push(address);
-                    }
-                }
-                TransportEvent::ListenFailed { address, reason } => {
-                    tracing::warn!(%address, %reason, "cannot listen: other links still work");
-                }
-                TransportEvent::Discovered { address, .. } => tracing::debug!(%address, "seen nearby"),
-                TransportEvent::DialFailed {
-                    address,
-                    reason,
-                    retry_in,
-                } => {
-                    tracing::debug!(%address, %reason, ?retry_in, "no link");
-                }
-                TransportEvent::LinkRefused { address, reason } => {
-                    tracing::warn!(%address, %reason, "a link was refused");
-                }
-                TransportEvent::Announcement { peer, bytes } => {
-                    // With too many at once some are left out: they come again.
-                    if let Ok(room) = self.announcements.clone().try_acquire_owned() {
-                        let (author, frame) = (NodeId(peer.0), bytes.to_vec());
-                        let _ = self.inputs.send(Input::Announced { author, frame, room });
-                    }
-                }
-                _ => {}
-            }
+    /// Notes an address that is listened on.
+    pub(super) fn listens(&self, address: String) {
+        let mut table = self.lock();
+        if !table.listening.contains(&address) {
+            table.listening.push(address);
         }
     }
 
-    fn up(&self, link: Link) {
-        let id = {
-            let mut table = self.table.lock();
-            let id = LinkId(table.next);
-            table.next += 1;
-            let info = LinkInfo {
+    /// Lets the user's own space have its share of all links from now on.
+    pub(super) fn open_home(&self, seat: Seat) {
+        self.lock().open(Channel::HOME, seat);
+    }
+
+    /// Lets another space have its share of all links, those that are up too.
+    pub(super) fn open(&self, seat: Seat) -> Result<Channel, TooManySpaces> {
+        let mut table = self.lock();
+        // A number is given once: the other sides remember whose it was.
+        let channel = Channel(table.last_channel.checked_add(1).ok_or(TooManySpaces)?);
+        table.last_channel = channel.0;
+        table.open(channel, seat);
+        Ok(channel)
+    }
+
+    /// A space goes.
+    pub(super) fn leave(&self, channel: Channel) {
+        let mut table = self.lock();
+        table.seats.remove(&channel);
+        for state in table.links.values_mut() {
+            state.channels.left(channel);
+        }
+    }
+
+    /// Takes up a link, for all spaces. Gives its number.
+    pub(super) fn up(&self, link: &Link) -> u64 {
+        let mut table = self.lock();
+        let number = table.take_number();
+        let state = State {
+            info: LinkInfo {
                 peer: NodeId(link.peer.0),
                 address: link.address.clone(),
                 transport: link.transport,
                 outbound: link.outbound,
                 rtt: None,
-            };
-            table.links.insert(id, (info, link.sender.clone()));
-            id
-        };
-        tracing::debug!(peer = %link.peer, address = %link.address, "link up");
-        let profile = LinkProfile {
-            frame_len_max: link.profile.mtu,
-            bit_rate_bps: link.profile.bit_rate_bps,
-        };
-        let up = Up {
+            },
             peer: link.peer,
-            profile,
+            profile: LinkProfile {
+                // Each frame begins with its channel.
+                frame_len_max: link.profile.mtu.saturating_sub(1),
+                bit_rate_bps: link.profile.bit_rate_bps,
+            },
             sender: link.sender.clone(),
+            channels: Channels::default(),
         };
-        if self
-            .inputs
-            .send(Input::LinkUp {
-                link: id,
-                up: Box::new(up),
-            })
-            .is_ok()
-        {
-            let reader = self.clone();
-            tokio::spawn(async move { reader.read(id, link).await });
+        for (channel, seat) in &table.seats {
+            state.up(number, *channel, seat);
         }
+        table.links.insert(number, state);
+        number
     }
 
-    async fn read(self, id: LinkId, mut link: Link) {
-        let room = Arc::new(Semaphore::new(WAITING_MAX));
-        while let Some(frame) = link.receiver.recv().await {
-            if let Some((chunk, bytes)) = carried_chunk(&frame) {
-                // One that nobody asked for, or that came too late, is dropped.
-                if self.expected.take(id, chunk, bytes.len())
-                    && self.jobs.send(Job::Store { link: id, frame }).await.is_err()
-                {
-                    break;
-                }
-                continue;
-            }
-            let len = u32::try_from(frame.len())
-                .unwrap_or(u32::MAX)
-                .clamp(64, WAITING_MAX as u32);
-            let Ok(room) = room.clone().acquire_many_owned(len).await else {
-                break;
-            };
-            if self
-                .inputs
-                .send(Input::Frame {
-                    link: id,
-                    frame: frame.into(),
-                    room,
-                })
-                .is_err()
-            {
-                break;
+    /// The ways to all engines.
+    pub(super) fn all_inputs(&self) -> Vec<Inputs> {
+        let table = self.lock();
+        table.seats.values().map(|seat| seat.inputs.clone()).collect()
+    }
+
+    /// A link is down.
+    pub(super) fn down(&self, number: u64) {
+        let mut table = self.lock();
+        if table.links.remove(&number).is_some() {
+            for (channel, seat) in &table.seats {
+                seat.link_down(channel.link(number));
             }
         }
-        tracing::debug!(peer = %link.peer, address = %link.address, reason = ?link.receiver.close_reason(), "link down");
-        self.table.lock().links.remove(&id);
-        self.expected.link_down(id);
-        let _ = self.inputs.send(Input::Event(Event::LinkDown { link: id }));
-    }
-}
-
-/// Carries out what the engine wants done.
-pub(super) struct Hands {
-    pub(super) runtime: Handle,
-    pub(super) inputs: Inputs,
-    pub(super) chunks: ChunkFiles,
-    pub(super) jobs: mpsc::Sender<Job>,
-    pub(super) expected: Expected,
-    pub(super) transports: Vec<Arc<dyn Transport>>,
-    pub(super) register: Register,
-    pub(super) links: BTreeMap<LinkId, (PeerKey, FrameSender, mpsc::Sender<Hash>)>,
-    pub(super) radios: BTreeMap<LinkId, radio::Controls>,
-    pub(super) serving: Arc<Semaphore>,
-    /// What was refused, and is logged.
-    pub(super) refusals: BTreeSet<(NodeId, String)>,
-    /// Set at each commit: the engine's count of the disk's room is an estimate until it is told again.
-    pub(super) wrote: Arc<AtomicBool>,
-    /// For those who read and store documents.
-    pub(super) keys: SharedKeys,
-}
-
-impl Hands {
-    /// Room for chunks on their way out.
-    pub(super) fn serving() -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(SERVING_MAX))
     }
 
-    fn send(&self, link: LinkId, lane: crate::mesh::Lane, frame: Vec<u8>) {
-        let Some((_, sender, _)) = self.links.get(&link) else {
+    /// Says to which space a frame from a link goes. What nobody can read goes to the user's own, which complains.
+    pub(super) fn route(&self, number: u64, frame: &Bytes) -> Option<Routed> {
+        let mut table = self.lock();
+        let Table { links, seats, .. } = &mut *table;
+        let state = links.get_mut(&number)?;
+        let peer = state.info.peer;
+        let space_of = |tag: &Hash| {
+            let named = seats.iter().find(|(_, seat)| *tag == space_tag(seat.owner, peer));
+            named.map(|(channel, _)| *channel)
+        };
+        let (channel, frame) = match state.channels.sort(frame, space_of) {
+            Sorted::To(channel, frame) => (channel, frame),
+            Sorted::Unreadable => (Channel::HOME, frame.clone()),
+            Sorted::Nowhere => return None,
+        };
+        Some(Routed {
+            seat: seats.get(&channel)?.clone(),
+            link: channel.link(number),
+            frame,
+        })
+    }
+
+    /// Closes a link for one space, and for all if no other uses it, or if whoever is there broke the rules.
+    pub(super) fn close(&self, link: LinkId, reason: &str, for_all: bool) {
+        let (number, channel) = (link.0 >> 8, Channel(link.0 as u8));
+        let mut table = self.lock();
+        let Some(state) = table.links.get_mut(&number) else {
             return;
         };
-        let lane = match lane {
-            crate::mesh::Lane::Control => Lane::Control,
-            crate::mesh::Lane::Entries => Lane::Entries,
-            crate::mesh::Lane::Small => Lane::Small,
-            crate::mesh::Lane::Bulk => Lane::Bulk,
-        };
-        match sender.try_send(lane, Bytes::from(frame)) {
-            Ok(()) | Err(SendError::Closed) => {}
-            // The protocol asks again for what is dropped here.
-            Err(error) => tracing::debug!(?link, %error, "a frame was dropped"),
-        }
-    }
-
-    /// Uses a chunk file that no live entry listed until now and that is not removed yet; asks for the chunk if it
-    /// is damaged.
-    fn take_from_disk(&self, link: LinkId, chunk: Hash, request: Vec<u8>) {
-        let Some((_, sender, _)) = self.links.get(&link) else {
-            return;
-        };
-        let (sender, chunks) = (sender.clone(), self.chunks.clone());
-        let (expected, jobs) = (self.expected.clone(), self.jobs.clone());
-        self.runtime.spawn(async move {
-            let read = tokio::task::spawn_blocking(move || chunks.read(&chunk));
-            if let Ok(Ok(bytes)) = read.await {
-                if expected.take(link, chunk, bytes.len()) {
-                    let frame = Bytes::from(chunk_frame(&chunk, &bytes));
-                    // Written again if it was removed meanwhile.
-                    let _ = jobs.send(Job::Store { link, frame }).await;
-                }
-            } else {
-                let _ = sender.send(Lane::Control, Bytes::from(request)).await;
-            }
-        });
-    }
-
-    fn tell_radio(&self, radio: LinkId, command: RadioCommand) {
-        if let Some(commands) = self.radios.get(&radio).map(|controls| &controls.commands)
-            && commands.try_send(command).is_err()
-        {
-            // The protocol finds out what was not said.
-            tracing::debug!(?radio, "the radio is busy: a message was dropped");
-            let _ = self.inputs.send(Input::Event(Event::RadioReady { radio }));
-        }
-    }
-
-    /// Sends a chunk to the neighbours.
-    fn serve_by_radio(&self, radio: LinkId, chunk: Hash) {
-        let Some(commands) = self.radios.get(&radio).map(|controls| controls.commands.clone()) else {
-            return;
-        };
-        let (chunks, inputs) = (self.chunks.clone(), self.inputs.clone());
-        self.runtime.spawn(async move {
-            let read =
-                tokio::task::spawn_blocking(move || chunks.read(&chunk).map(|bytes| radio_chunk(&bytes)));
-            match read.await {
-                Ok(Ok(message)) => {
-                    let name = [chunk.0[0], chunk.0[1], chunk.0[2], chunk.0[3]];
-                    let broadcast = Broadcast {
-                        radio,
-                        slot: radio::chunk_slot(name),
-                        lane: crate::mesh::Lane::Bulk,
-                        name,
-                        message,
-                    };
-                    let _ = commands.send(radio::on_air(broadcast)).await;
-                }
-                _ => {
-                    let _ = inputs.send(Input::Event(Event::ChunkLost { chunk }));
-                    let _ = inputs.send(Input::Event(Event::RadioReady { radio }));
-                }
-            }
-        });
-    }
-
-    /// Uses a chunk that came before it was asked for, or a file that is still here from an entry that went.
-    fn take_for_radio(&self, radio: LinkId, chunk: Hash) {
-        let overheard = self
-            .radios
-            .get(&radio)
-            .and_then(|controls| controls.overheard(&chunk));
-        if let Some(bytes) = overheard {
-            if self.expected.take(radio, chunk, bytes.len()) {
-                let frame = Bytes::from(chunk_frame(&chunk, &bytes));
-                let jobs = self.jobs.clone();
-                self.runtime.spawn(async move {
-                    let _ = jobs.send(Job::Store { link: radio, frame }).await;
-                });
-            }
-            return;
-        }
-        if !self.chunks.contains(&chunk).unwrap_or(false) {
-            return;
-        }
-        let (chunks, expected, jobs) = (self.chunks.clone(), self.expected.clone(), self.jobs.clone());
-        self.runtime.spawn(async move {
-            let read = tokio::task::spawn_blocking(move || chunks.read(&chunk));
-            if let Ok(Ok(bytes)) = read.await
-                && expected.take(radio, chunk, bytes.len())
-            {
-                let frame = Bytes::from(chunk_frame(&chunk, &bytes));
-                let _ = jobs.send(Job::Store { link: radio, frame }).await;
-            }
-        });
-    }
-
-    fn report(&mut self, report: &Report) {
-        match report {
-            Report::PeerJoined(peer) => tracing::info!(%peer, "in touch with a node of this space"),
-            Report::MemberAdded(node, name) => tracing::info!(%node, name, "a device joined the space"),
-            Report::MemberRevoked(node) => tracing::warn!(%node, "a device was shut out of the space"),
-            Report::KeysUnchanged(reason) => tracing::error!(
-                %reason,
-                "a device that was shut out still has the key of what is written: there can be no new one"
-            ),
-            Report::Refused { peer, reason } => {
-                // A peer that comes back with the same again is said once.
-                if self.refusals.len() >= REFUSALS_MAX {
-                    self.refusals.clear();
-                }
-                if self.refusals.insert((*peer, reason.to_string())) {
-                    tracing::warn!(%peer, %reason, "refused");
-                } else {
-                    tracing::debug!(%peer, %reason, "refused again");
-                }
-            }
-            Report::TwinOfOurs => tracing::error!(
-                "another process uses this device's key: run one of them only, and join the other with a new folder"
-            ),
-            Report::TwinOfPeer(peer) => {
-                tracing::error!(%peer, "two processes use one device's key: one of them must join anew");
-            }
-            Report::RolledBack => {
-                tracing::warn!("this folder is an older copy of what it was: a new incarnation begins");
-            }
-            Report::ClockWasAhead => {
-                tracing::warn!("this computer's clock was ahead: what was written meanwhile is dated anew");
-            }
-            Report::PayloadComplete(path) => tracing::debug!(path = path.as_str(), "payload complete"),
-            Report::Conflict(path) => {
-                tracing::info!(
-                    path = path.as_str(),
-                    "concurrent versions: cairn conflicts shows them"
-                );
-            }
+        if !state.channels.shut(channel) || for_all {
+            state.sender.close(reason);
+        } else if let Some(seat) = table.seats.get(&channel) {
+            seat.link_down(link);
         }
     }
 }
 
-impl Outside for Hands {
-    fn carry_out(&mut self, action: Action) {
-        match action {
-            Action::Send { link, lane, frame } => self.send(link, lane, frame),
-            Action::Fetch {
-                link,
-                chunk,
-                len,
-                frame,
-            } => {
-                self.expected.add(link, chunk, len);
-                if self.radios.contains_key(&link) {
-                    // The request goes by itself.
-                    self.take_for_radio(link, chunk);
-                } else if self.chunks.contains(&chunk).unwrap_or(false) {
-                    self.take_from_disk(link, chunk, frame);
-                } else {
-                    self.send(link, crate::mesh::Lane::Control, frame);
-                }
+impl Table {
+    fn take_number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    fn open(&mut self, channel: Channel, seat: Seat) {
+        for (number, state) in &mut self.links {
+            state.up(*number, channel, &seat);
+            let tag = space_tag(seat.owner, state.info.peer);
+            if let Some(greeting) = state.channels.opened(channel, tag) {
+                let (link, frame) = (channel.link(*number), greeting.into());
+                let _ = seat.inputs.send(Input::Event(Event::Frame { link, frame }));
             }
-            Action::Serve { link, chunk } if self.radios.contains_key(&link) => {
-                self.serve_by_radio(link, chunk)
-            }
-            Action::Serve { link, chunk } => {
-                if let Some((_, _, requests)) = self.links.get(&link)
-                    && requests.try_send(chunk).is_err()
-                {
-                    tracing::debug!(?link, %chunk, "too many requests at once: one was dropped");
-                }
-            }
-            Action::Close {
-                link,
-                reason,
-                penalise,
-            } => {
-                if let Some((peer, sender, _)) = self.links.get(&link) {
-                    tracing::debug!(%peer, %reason, "closing a link");
-                    sender.close(&reason);
-                    if penalise {
-                        for transport in &self.transports {
-                            transport.penalise(*peer, PENALTY);
-                        }
-                    }
-                }
-            }
-            Action::Release(chunks) => {
-                let jobs = self.jobs.clone();
-                self.runtime
-                    .spawn(async move { jobs.send(Job::Release(chunks)).await.is_ok() });
-            }
-            Action::Announce(frame) => {
-                let frame = Bytes::from(frame);
-                for transport in &self.transports {
-                    transport.announce(frame.clone());
-                }
-            }
-            Action::Keys(keyring) => self.keys.set(keyring),
-            Action::Report(report) => self.report(&report),
-            Action::Broadcast(broadcast) => self.tell_radio(broadcast.radio, radio::on_air(broadcast)),
-            Action::Withdraw { radio, slot } => self.tell_radio(radio, RadioCommand::Cancel(slot)),
-            Action::Forget { radio, name } => self.tell_radio(radio, RadioCommand::Forget(name)),
-            Action::Listen {
-                radio,
-                senders,
-                chunks,
-            } => self.tell_radio(radio, radio::interest(senders, chunks)),
-            Action::Reply { .. } => {}
         }
-        self.links.retain(|_, (_, sender, _)| !sender.is_closed());
-    }
-
-    fn link_up(&mut self, link: LinkId, up: Up) {
-        let (requests, incoming) = mpsc::channel(REQUESTS_MAX);
-        let server = Server {
-            chunks: self.chunks.clone(),
-            sender: up.sender.clone(),
-            inputs: self.inputs.clone(),
-            serving: self.serving.clone(),
-        };
-        self.runtime.spawn(server.run(incoming));
-        self.links.insert(link, (up.peer, up.sender, requests));
-    }
-
-    fn committed(&mut self, own: OwnWriter) {
-        self.register.note(own);
-        self.wrote.store(true, Ordering::Relaxed);
+        self.seats.insert(channel, seat);
     }
 }
 
-/// Sends the chunks that one peer asked for, one after the other.
-struct Server {
-    chunks: ChunkFiles,
-    sender: FrameSender,
-    inputs: Inputs,
-    serving: Arc<Semaphore>,
-}
-
-impl Server {
-    async fn run(self, mut requests: mpsc::Receiver<Hash>) {
-        while let Some(chunk) = requests.recv().await {
-            let Ok(_room) = self.serving.acquire().await else {
-                return;
-            };
-            let chunks = self.chunks.clone();
-            let read = tokio::task::spawn_blocking(move || {
-                chunks
-                    .read(&chunk)
-                    .map(|bytes| Bytes::from(chunk_frame(&chunk, &bytes)))
-            });
-            let sent = match read.await {
-                Ok(Ok(frame)) => self.sender.send(Lane::Bulk, frame).await,
-                Ok(Err(error)) => {
-                    tracing::warn!(%chunk, %error, "a chunk cannot be read: it is fetched again");
-                    let _ = self.chunks.set_aside(&chunk);
-                    let _ = self.inputs.send(Input::Event(Event::ChunkLost { chunk }));
-                    let error = Message::StorageError(StorageError {
-                        code: ErrorCode::NotFound,
-                        chunk: Some(chunk),
-                        reason: "this chunk is not here".into(),
-                    });
-                    self.sender.send(Lane::Control, Bytes::from(error.encode())).await
-                }
-                Err(_) => return,
-            };
-            if sent.is_err() {
-                return;
-            }
-        }
+impl Seat {
+    fn link_down(&self, link: LinkId) {
+        self.expected.link_down(link);
+        let _ = self.inputs.send(Input::Event(Event::LinkDown { link }));
     }
 }

@@ -5,11 +5,16 @@
 //! files.
 
 mod addresses;
+mod channels;
 mod chunk_worker;
 mod clock;
+mod code_text;
 mod config;
+mod custody;
+mod custody_code;
 mod doors;
 mod engine_thread;
+mod hands;
 mod home;
 mod invite;
 mod key_files;
@@ -19,11 +24,13 @@ mod modem_test;
 mod node;
 mod radio;
 mod radio_table;
+mod reader;
 mod recorder;
 mod register;
 mod repair;
 mod run;
 mod sign_in;
+mod space_engine;
 #[cfg(test)]
 mod test_node;
 #[cfg(test)]
@@ -33,11 +40,13 @@ mod whole_file;
 
 pub use clock::SystemClock;
 pub use config::{ConfigError, ConfigFile, LoraFile, parse_size};
+pub use custody::{Custody, CustodyError, KeptSpace};
+pub use custody_code::{CustodyCode, CustodyCodeError};
 pub use doors::run_until_stopped;
 use home::random_bytes;
 pub use home::{Home, HomeError, SpaceFile, random_seed};
 pub use invite::{Invite, InviteError};
-pub use links::{LinkInfo, LinkTable};
+pub use links::{LinkInfo, LinkTable, TooManySpaces};
 pub use modem_test::{ModemTestEvent, test_modem};
 pub use node::{IssueError, Node, NodeError};
 pub use radio::{LoraError, LoraSettings};

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::home::Home;
+use super::home::HomeError;
 use super::run::RunError;
-use crate::model::{Entry, WallTime};
+use crate::model::{Entry, Membership, WallTime};
+use crate::seal::Keyring;
 use crate::space::{Opened, rebuild, records};
 use crate::store::{ChunkFiles, RedbStore, Store as _, StoreError};
 
@@ -16,55 +17,60 @@ const REBUILT: &str = "cairn.redb.rebuilt";
 /// How the names of databases that were set aside begin.
 const SET_ASIDE: &str = "cairn.redb.damaged-";
 
-/// The database of a node.
-pub(super) fn database(home: &Home) -> PathBuf {
-    home.file(DATABASE)
+/// What opens the sealed documents of a space, by the statements of its members.
+pub(super) type KeysOf<'a> = dyn Fn(Option<&Membership>) -> Result<Keyring, HomeError> + 'a;
+
+/// The database in a space's folder.
+pub(super) fn database(folder: &Path) -> PathBuf {
+    folder.join(DATABASE)
 }
 
-/// Opens a node's database. One that is found damaged now, or was while it was `found_damaged`, is repaired first.
+/// Opens the database of the space in `folder`. One that is found damaged now, or was while it was `found_damaged`, is repaired first.
 pub(super) fn open(
-    home: &Home,
+    folder: &Path,
+    keys: &KeysOf<'_>,
     chunks: &ChunkFiles,
     found_damaged: bool,
     wall: WallTime,
 ) -> Result<RedbStore, RunError> {
-    let database = database(home);
-    let rebuilt = home.file(REBUILT);
+    let database = database(folder);
+    let rebuilt = folder.join(REBUILT);
     if !database.exists() && rebuilt.exists() {
         // A repair that a power cut ended between its two renames.
         rename(&rebuilt, &database)?;
     }
     match RedbStore::open(&database) {
         Ok(store) if !found_damaged => Ok(store),
-        Ok(damaged) => repair(home, chunks, Some(damaged), wall),
+        Ok(damaged) => repair(folder, keys, chunks, Some(damaged), wall),
         Err(error) if error.is_damage() => {
             tracing::error!(%error, database = %database.display(), "the database cannot be opened");
-            repair(home, chunks, None, wall)
+            repair(folder, keys, chunks, None, wall)
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Says whether a damaged database was set aside here, whose documents may need the chunk files that nothing lists.
-pub(super) fn has_set_aside(home: &Home) -> bool {
-    fs::read_dir(home.path()).is_ok_and(|mut files| {
+pub(super) fn has_set_aside(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut files| {
         files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with(SET_ASIDE)))
     })
 }
 
 fn repair(
-    home: &Home,
+    folder: &Path,
+    keys: &KeysOf<'_>,
     chunks: &ChunkFiles,
     damaged: Option<RedbStore>,
     wall: WallTime,
 ) -> Result<RedbStore, RunError> {
-    let rebuilt = home.file(REBUILT);
+    let rebuilt = folder.join(REBUILT);
     match fs::remove_file(&rebuilt) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
     let new = RedbStore::open(&rebuilt)?;
-    let set_aside = home.file(&format!("{SET_ASIDE}{}", wall.0 / 1000));
+    let set_aside = folder.join(format!("{SET_ASIDE}{}", wall.0 / 1000));
     if let Some(damaged) = damaged {
         let here = |hash: &_| chunks.contains(hash).unwrap_or(false);
         // What cannot be opened without the members' statements is opened when a peer brings these again.
@@ -72,7 +78,7 @@ fn repair(
             .read()
             .ok()
             .and_then(|read| records::membership(&read).ok().flatten());
-        let keyring = home.keys(statements.as_ref())?.space;
+        let keyring = keys(statements.as_ref())?;
         let open =
             |entry: &Entry, beside: Option<&[u8]>| keyring.open(entry, beside).map(|body| Opened::of(&body));
         let found =
@@ -85,13 +91,13 @@ fn repair(
         );
     }
     drop(new);
-    rename(&home.file(DATABASE), &set_aside)?;
-    rename(&rebuilt, &home.file(DATABASE))?;
+    rename(&folder.join(DATABASE), &set_aside)?;
+    rename(&rebuilt, &folder.join(DATABASE))?;
     tracing::warn!(
         file = %set_aside.display(),
         "the damaged database was set aside: remove it when all documents are back"
     );
-    Ok(RedbStore::open(&home.file(DATABASE))?)
+    Ok(RedbStore::open(&folder.join(DATABASE))?)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), RunError> {

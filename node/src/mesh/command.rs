@@ -216,6 +216,9 @@ pub enum CommandError {
     /// This device was revoked.
     #[error("this device may not write here any more: {0} was revoked by the owner")]
     Revoked(NodeId),
+    /// This node holds the space for its owner, and no more.
+    #[error("this node keeps the space for its owner and may not write to it")]
+    HoldsOnly,
     /// A bound of the model.
     #[error("{0}")]
     Invalid(String),

@@ -234,6 +234,10 @@ impl<S: Store> Engine<S> {
         if self.membership.is_revoked(self.node) {
             return Ok(Err(CommandError::Revoked(self.node)));
         }
+        let granted = self.membership.capabilities_ever(self.node);
+        if granted.is_some_and(|own| !own.includes(Capabilities::WRITE)) {
+            return Ok(Err(CommandError::HoldsOnly));
+        }
         if matches!(what, What::Secret(..) | What::Again(..)) {
             self.begin_epoch_when_due(now)?;
         }
@@ -403,6 +407,7 @@ impl<S: Store> Engine<S> {
                 node,
                 name: grant.name.clone(),
                 holds,
+                reads: grant.capabilities.includes(Capabilities::READ),
                 revoked,
                 linked: linked.iter().any(|link| link.peer == node),
                 pending,

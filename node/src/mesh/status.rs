@@ -33,6 +33,8 @@ pub struct PeerStatus {
     pub name: String,
     /// It keeps a copy, so changes wait for it.
     pub holds: bool,
+    /// It may read: one of the owner's own, and no custodian.
+    pub reads: bool,
     /// It was revoked.
     pub revoked: bool,
     /// A link to it is up.

@@ -16,6 +16,7 @@ pub(super) fn build(scenario: &Scenario, options: RunOptions) -> Result<World, R
         .map(|node| Newcomer {
             name: node.name.clone(),
             space: node.space,
+            custodian: false,
         })
         .collect();
     let mut world = World::of(options.seed, &newcomers);

@@ -101,7 +101,11 @@ impl World {
         let disk = self.backup(node)?;
         let clone = self.nodes.len();
         let original = &self.nodes[node];
-        self.nodes.push(Node::new(original.key.clone(), original.space));
+        self.nodes.push(Node::new(
+            original.key.clone(),
+            original.space,
+            original.custodian,
+        ));
         self.put_disk(clone, &disk)?;
         if let Some(chronicle) = &mut self.chronicle {
             let space = self.nodes[node].space;
@@ -131,7 +135,8 @@ impl World {
     pub fn retire(&mut self, node: NodeIndex) -> Result<(), EngineError> {
         self.crash(node)?;
         self.leave_out(node);
-        let empty = Node::new(self.nodes[node].key.clone(), self.nodes[node].space);
+        let old = &self.nodes[node];
+        let empty = Node::new(old.key.clone(), old.space, old.custodian);
         self.nodes[node].store = empty.store;
         self.nodes[node].chunks.clear();
         self.forget_what_is_nowhere();

@@ -36,7 +36,9 @@ use cairn::mesh::{
     Action, CommandResult, Engine, EngineError, Event, LinkId, LinkProfile, Message, Reply, Report,
     RequestId, StorageResponse, carried_chunk,
 };
-use cairn::model::{DocumentPath, Dot, Entry, Hash, Instant, KeyPair, NodeId, Now, Sequence, WallTime};
+use cairn::model::{
+    Capabilities, DocumentPath, Dot, Entry, Hash, Instant, KeyPair, NodeId, Now, Sequence, WallTime,
+};
 
 pub use antenna::SimModem;
 pub use chronicle::{Chronicle, Described};
@@ -145,6 +147,8 @@ pub struct Newcomer {
     pub name: String,
     /// Nodes of one space hold the same; spaces are numbered from 0.
     pub space: usize,
+    /// Another user's: holds the space and has no key of it.
+    pub custodian: bool,
 }
 
 /// Nodes of one owner or several, on one clock.
@@ -208,6 +212,7 @@ impl World {
         let named = |index| Newcomer {
             name: format!("node {index}"),
             space: 0,
+            custodian: false,
         };
         let newcomers: Vec<Newcomer> = (0..count).map(named).collect();
         let mut world = Self::of(seed, &newcomers);
@@ -218,13 +223,17 @@ impl World {
     /// These nodes, all down, with no links.
     pub fn of(seed: u64, newcomers: &[Newcomer]) -> Self {
         let seeds = Seeds::new(seed);
-        let mut devices: BTreeMap<usize, Vec<(String, KeyPair)>> = BTreeMap::new();
+        let mut devices: BTreeMap<usize, Vec<(String, KeyPair, Capabilities)>> = BTreeMap::new();
         let mut nodes = Vec::new();
         for (number, newcomer) in newcomers.iter().enumerate() {
             let key = device_key(number);
             let of_space = devices.entry(newcomer.space).or_default();
-            of_space.push((newcomer.name.clone(), key.clone()));
-            nodes.push(Node::new(key, newcomer.space));
+            let capabilities = match newcomer.custodian {
+                true => Capabilities::HOLD,
+                false => Capabilities::ALL,
+            };
+            of_space.push((newcomer.name.clone(), key.clone(), capabilities));
+            nodes.push(Node::new(key, newcomer.space, newcomer.custodian));
         }
         let count = devices.last_key_value().map_or(0, |(last, _)| last + 1);
         let spaces = (0..count).map(|number| {

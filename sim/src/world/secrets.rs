@@ -1,11 +1,11 @@
-//! A watch over private documents: no byte of them may be readable on air, or reach a node of another space.
+//! A watch over private and shared documents: no byte of them may be readable on air, or reach a node that is not one of their owner's.
 //!
 //! Watched are pieces of 16 bytes that are found nowhere by chance: the beginning of a body of noise, and the end of a path.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use cairn::model::DocumentPath;
+use cairn::model::{Category, DocumentPath};
 use cairn::store::{ReadTransaction, Store, Table};
 
 use super::{NodeIndex, World};
@@ -29,9 +29,9 @@ const fn start(bytes: &[u8; PIECE_LEN]) -> (usize, u64) {
 }
 
 impl Secrets {
-    /// From now on a document's pieces are watched, if it is private.
+    /// From now on a document's pieces are watched, unless it is public.
     pub(super) fn keep(&mut self, space: usize, path: &DocumentPath, body: &[u8]) {
-        if !path.as_str().starts_with("/private/") {
+        if path.category() == Category::Public {
             return;
         }
         let noise = body.first_chunk().filter(|piece| !piece.is_ascii());
@@ -66,7 +66,7 @@ impl Secrets {
             && let Some(whose) = self.find(space, bytes)
         {
             self.leaked = Some(format!(
-                "a private document of space {whose} could be read in what {}",
+                "a document of space {whose} could be read in what {}",
                 where_()
             ));
         }
@@ -74,20 +74,17 @@ impl Secrets {
 }
 
 impl World {
-    /// From now on watches over private documents.
+    /// From now on watches over private and shared documents.
     pub fn watch_secrets(&mut self) {
         self.secrets = Some(Secrets::default());
     }
 
     /// Looks at a frame on its way to a node, as its sender's engine made it.
     pub(super) fn watch_wire(&mut self, to: NodeIndex, frame: &[u8]) {
-        let space = self.nodes[to].space;
-        if self.spaces.len() > 1
-            && let Some(secrets) = &mut self.secrets
-        {
-            secrets.watch(Some(space), frame, || {
-                format!("was sent to node {to} of space {space}")
-            });
+        let reads = self.nodes[to].reads();
+        let all_read = self.spaces.len() < 2 && reads.is_some();
+        if !all_read && let Some(secrets) = &mut self.secrets {
+            secrets.watch(reads, frame, || format!("was sent to node {to}"));
         }
     }
 
@@ -99,26 +96,26 @@ impl World {
         if let Some(leaked) = &secrets.leaked {
             return Err(Broken(leaked.clone()));
         }
-        if self.spaces.len() < 2 {
-            return Ok(());
-        }
         for (index, node) in self.nodes.iter().enumerate() {
+            let reads = node.reads();
+            if self.spaces.len() < 2 && reads.is_some() {
+                continue;
+            }
             let mut found = node
                 .chunks
                 .values()
-                .any(|bytes| secrets.find(Some(node.space), bytes).is_some());
+                .any(|bytes| secrets.find(reads, bytes).is_some());
             if let Ok(read) = node.store.read() {
                 for table in Table::ALL {
                     let _ = read.scan(table, &[], &mut |key, value| {
-                        found |= secrets.find(Some(node.space), key).is_some()
-                            || secrets.find(Some(node.space), value).is_some();
+                        found |= secrets.find(reads, key).is_some() || secrets.find(reads, value).is_some();
                         ControlFlow::Continue(())
                     });
                 }
             }
             if found {
                 return Err(Broken(format!(
-                    "node {index} has a private document of another space on its disk"
+                    "node {index} has a document on its disk that it may not read"
                 )));
             }
         }

@@ -1,6 +1,6 @@
-//! Invite codes.
+//! Invite codes and custody codes.
 
-use cairn::daemon::Invite;
+use cairn::daemon::{CustodyCode, Invite};
 use cairn::model::{Capabilities, Grant, KeyPair, Membership, WallTime};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
@@ -11,23 +11,49 @@ use super::choices::{Choices, key};
 const CODE_LEN_MAX: usize = 8192;
 
 /// Laws: a code has one form, but for white space around it; a code that was changed is refused; whatever invite the
-/// space of its issuer takes in can be read, and accepted until it runs out, and then its device is a member.
+/// space of its issuer takes in can be read, and accepted until it runs out, and then its device is a member. Custody codes likewise, which make
+/// their node one that holds and no more.
 pub fn invite(data: &[u8]) -> bool {
     let mut choices = Choices::new(data);
     match choices.byte() % 4 {
-        0 => std::str::from_utf8(choices.rest()).is_ok_and(read),
-        1 => read(&code(choices.rest())),
+        0 => std::str::from_utf8(choices.rest()).is_ok_and(|text| read(text) | read_custody(text)),
+        1 => {
+            let bytes = choices.rest();
+            read(&code(bytes)) | read_custody(&custody_code(bytes))
+        }
         _ => issued(&mut choices),
     }
 }
 
 /// The code of these bytes, with the check that belongs to them.
 pub(super) fn code(bytes: &[u8]) -> String {
-    let mut hasher = blake3::Hasher::new_derive_key("cairn 1 invite");
+    checked("cairn1", "cairn 1 invite", bytes)
+}
+
+fn custody_code(bytes: &[u8]) -> String {
+    checked("cairnhold1", "cairn 1 custody", bytes)
+}
+
+fn checked(prefix: &str, context: &str, bytes: &[u8]) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
     hasher.update(bytes);
     let mut check = [0; 4];
     hasher.finalize_xof().fill(&mut check);
-    format!("cairn1{}", BASE64URL_NOPAD.encode(&[bytes, &check].concat()))
+    format!("{prefix}{}", BASE64URL_NOPAD.encode(&[bytes, &check].concat()))
+}
+
+fn read_custody(text: &str) -> bool {
+    let Ok(code) = CustodyCode::decode(text) else {
+        return false;
+    };
+    assert_eq!(code.encode(), text.trim(), "a custody code has one form");
+    assert!(code.addresses.len() <= 8 && code.addresses.iter().all(|address| address.len() <= 256));
+    let node = code.node().expect("it is for a node");
+    if let Ok(membership) = code.membership(node, WallTime(0)) {
+        let own = membership.capabilities(node, WallTime(0));
+        assert!(own.is_some_and(|own| own.includes(Capabilities::HOLD)));
+    }
+    true
 }
 
 fn read(text: &str) -> bool {
@@ -51,6 +77,23 @@ fn read(text: &str) -> bool {
         "an invite runs out"
     );
     true
+}
+
+/// Lets a stranger hold a space.
+fn custodian(space: &Membership, issuer: &KeyPair) {
+    let node = KeyPair::from_seed(&[98; 32]).node_id();
+    let now = WallTime(1);
+    let (code, grant) = CustodyCode::issue("ada", issuer, space, node, "friend", Vec::new(), now);
+    if space.clone().add_grant(grant).is_err() {
+        return;
+    }
+    let text = code.encode();
+    assert!(read_custody(&text), "a code that was issued can be read");
+    let read = CustodyCode::decode(&text).expect("read above");
+    let known = read
+        .membership(node, now)
+        .expect("what the space takes in makes a custodian");
+    assert_eq!(known.capabilities(node, now), Some(Capabilities::HOLD));
 }
 
 /// Issues an invite in a space of some devices, each admitted by one before it.
@@ -82,6 +125,7 @@ fn issued(choices: &mut Choices) -> bool {
         let _ = space.add_grant(grant);
     }
     let issuer = choices.key();
+    custodian(&space, issuer);
     let user = ["ada", "a", "Ada.Lovelace-1815_x"][choices.below(3)];
     let expires = WallTime(u64::from(choices.byte()) + 2);
     let addresses = choices.list(12, Choices::text);

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::client::{Answer, request};
 use crate::api::{HttpConfig, serve};
 use crate::control::{Desk, ErrorKind, Extras, Failure};
-use crate::daemon::{SignInFile, TestNode};
+use crate::daemon::{Custody, SignInFile, TestNode};
 use crate::mesh::Command;
 use crate::model::{FolderPath, NodeId, WallTime};
 use crate::seal::Passphrase;
@@ -45,6 +45,14 @@ impl Extras for Alone {
 
     fn revoke(&self, _: NodeId) -> Result<Command, Failure> {
         Err(Failure::new(ErrorKind::Failed, "nobody is here"))
+    }
+
+    fn custody_code(&self, _: NodeId, _: &str, _: Vec<String>) -> Result<(Command, String), Failure> {
+        Err(Failure::new(ErrorKind::Failed, "nobody keeps this"))
+    }
+
+    fn custody(&self) -> Option<Custody> {
+        None
     }
 
     fn document_len_max(&self) -> u64 {
