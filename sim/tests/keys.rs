@@ -10,7 +10,7 @@ use cairn::model::{
 use cairn::seal::{Contents, EpochKey};
 use cairn::space::View;
 use cairn::store::Store;
-use cairn_sim::{World, laws};
+use cairn_sim::{Newcomer, World, laws};
 
 const A_WHILE: Duration = Duration::from_secs(90);
 
@@ -271,5 +271,102 @@ fn a_revoked_device_begins_no_epoch_that_others_follow() {
             Some("deceived"),
             "at {node}"
         );
+    }
+}
+
+/// A user's key in a shared folder, two of whose devices it lets in. One of them, and a device of the owner's, are away when it is taken back.
+#[test]
+fn a_user_s_key_that_is_taken_back_takes_its_devices_along() {
+    for seed in 30..40 {
+        let newcomers: Vec<Newcomer> = (0..4)
+            .map(|index| Newcomer {
+                name: format!("node {index}"),
+                space: 0,
+                // Of another user: what they are is up to that user's key.
+                custodian: index >= 2,
+            })
+            .collect();
+        let mut world = World::of(seed, &newcomers);
+        for guest in [2, 3] {
+            // The invitation told them the key of the first epoch.
+            world.nodes[guest].custodian = false;
+        }
+        world.start_all().unwrap();
+        link_all(&mut world, &[0, 1, 2, 3]);
+        world.run(A_WHILE).unwrap();
+        let user = KeyPair::from_seed(&[77; 32]);
+        let space = owner().owner_id();
+        let none = path("none");
+        let admit = |world: &mut World, at: usize, subject, capabilities, issuer: &KeyPair| {
+            let grant = Grant::issue(space, subject, capabilities, WallTime(1), None, "guest", issuer);
+            let request = world.command(at, &none, Command::Admit(grant)).unwrap();
+            world.run(Duration::from_secs(1)).unwrap();
+            assert!(matches!(world.reply(request), Some(Ok(_))));
+        };
+        admit(&mut world, 0, user.node_id(), Capabilities::INVITE, &owner());
+        let reads = Capabilities::READ
+            .union(Capabilities::WRITE)
+            .union(Capabilities::HOLD);
+        for guest in [2, 3] {
+            let device = id(&world, guest);
+            admit(&mut world, guest, device, reads, &user);
+        }
+        world.run(A_WHILE).unwrap();
+        put(&mut world, 3, "by a guest");
+        world.run(A_WHILE).unwrap();
+        for node in 0..4 {
+            assert_eq!(
+                text(&world, node, "by a guest").as_deref(),
+                Some("by a guest"),
+                "at {node}"
+            );
+        }
+
+        // The news comes to 1 and 3 later.
+        for (a, b) in [(0, 1), (0, 3), (2, 1), (2, 3)] {
+            world.cut(a, b).unwrap();
+        }
+        let before = current(&world, 0);
+        let revocation = Revocation::issue(space, user.node_id(), WallTime(2), Vec::new(), &owner());
+        world.command(0, &none, Command::Revoke(revocation)).unwrap();
+        world.run(Duration::from_secs(1)).unwrap();
+        put(&mut world, 0, "after");
+        put(&mut world, 3, "not knowing of it");
+        assert_ne!(current(&world, 0), before, "seed {seed}");
+        link_all(&mut world, &[0, 1, 2, 3]);
+        world.run(A_WHILE).unwrap();
+        put(&mut world, 1, "after by another");
+        world.run(A_WHILE).unwrap();
+        for node in [0, 1] {
+            for name in ["by a guest", "not knowing of it", "after", "after by another"] {
+                assert_eq!(
+                    text(&world, node, name).as_deref(),
+                    Some(name),
+                    "seed {seed} at {node}"
+                );
+            }
+        }
+        for guest in [2, 3] {
+            // They still hold it sealed, by the grants that custodians have, and so have all there is to try.
+            for name in ["after", "after by another"] {
+                assert_eq!(text(&world, guest, name), None, "seed {seed} at {guest}");
+            }
+            let request = world
+                .put(guest, &path("too late"), b"too late", Precondition::default())
+                .unwrap();
+            world.run(Duration::from_secs(1)).unwrap();
+            assert!(
+                matches!(world.reply(request), Some(Err(_))),
+                "seed {seed} at {guest}"
+            );
+            // A device that the user's key lets in now is none.
+            let later = Grant::issue(space, NodeId([9; 32]), reads, WallTime(1), None, "later", &user);
+            world.command(guest, &none, Command::Admit(later)).unwrap();
+            world.run(A_WHILE).unwrap();
+            assert_eq!(
+                membership(&world, 0).capabilities(NodeId([9; 32]), WallTime(3)),
+                None
+            );
+        }
     }
 }

@@ -431,6 +431,78 @@ fn neighbours_pending_tokens_and_devices() {
     assert_eq!(serious(&person.browser), Vec::<String>::new());
 }
 
+#[test]
+fn a_folder_is_shared_and_copies_are_kept_by_clicking() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |name: &str| Daemon::start(&folder.path().join(name), &["--user", name]);
+    let (ada, ben) = (start("ada"), start("ben"));
+    ada.http().store("/shared/photos/garden/roses", b"red");
+    let test = "a_folder_is_shared_and_copies_are_kept_by_clicking";
+    let Some(person) = Person::sign_in(test, &ada) else {
+        return;
+    };
+    let shown = || {
+        let value = person
+            .browser
+            .run("return document.querySelector('textarea').value");
+        value.as_str().unwrap().to_owned()
+    };
+    person.goes_to("Sharing");
+    person.sees("0 shared folders");
+    person.sees("First keep the card");
+    // Cards are given by hand, each to the other.
+    person.click("Show your card");
+    person.holds("document.querySelector('textarea')?.value.startsWith('cairncard1')");
+    cairn(&ben.home, &["card", "add", &shown()]);
+    person.fill("The card", cairn(&ben.home, &["card"]).trim());
+    person.fill("Name", "Benjamin");
+    person.click("Keep it");
+    person.sees("1 card");
+
+    // From the folder to its sharing.
+    person.goes_to("Files");
+    let mut at = String::from("/");
+    for name in ["shared", "photos", "garden"] {
+        person.click(&format!("{name}/"));
+        at = format!("{at}{name}/");
+        person.is_at(&at);
+    }
+    person.click("Share this folder");
+    person.is_at("Sharing");
+    assert_eq!(person.complaints(), json!([]));
+    person.click("Share");
+    person.holds("document.querySelector('textarea')?.value.startsWith('cairnshare1')");
+    person.sees("Benjamin, to read");
+    assert_eq!(person.complaints(), json!([]));
+    let http = ben.http();
+    eventually(DEADLINE, || {
+        match http.get("/shared/photos/garden/roses").unwrap() {
+            (200, body, _) if body == b"red" => Ok(()),
+            (status, ..) => Err(status.to_string()),
+        }
+    });
+    person.click("Take away /shared/photos/garden/ from Benjamin");
+    person.click("Take away");
+    person.sees("is not shared with Benjamin any more");
+    person.holds("document.querySelector('tbody').innerText.includes('Nobody')");
+
+    // And Ben keeps copies.
+    person.fill("Its id", ben.status["node"].as_str().unwrap());
+    person.click("Make a code");
+    person.holds("document.querySelector('textarea')?.value.startsWith('cairnhold1')");
+    cairn(&ben.home, &["custody", "accept", &shown()]);
+    person.sees("Keeps yours");
+    eventually(DEADLINE, || {
+        let told = cairn(&ada.home, &["custody", "ls", "--json"]);
+        told.contains("\"in_step\":true").then_some(()).ok_or(told)
+    });
+    person.goes_to("Files");
+    person.goes_to("Sharing");
+    person.sees("Has everything");
+    assert_eq!(person.complaints(), json!([]));
+    assert_eq!(serious(&person.browser), Vec::<String>::new());
+}
+
 /// What is too long for the radio is listed, told the price of, and got when somebody says so.
 #[test]
 fn a_document_that_is_not_here_is_got_by_radio() {
@@ -700,7 +772,15 @@ fn every_part_is_accessible_in_light_and_dark_and_on_a_phone() {
     for (width, dark) in [(1280, false), (1280, true), (360, false)] {
         person.browser.resize(width, 900);
         person.browser.prefer_dark(dark);
-        for part in ["Files", "Neighbours", "Pending", "Conflicts", "Devices", "Tokens"] {
+        for part in [
+            "Files",
+            "Sharing",
+            "Neighbours",
+            "Pending",
+            "Conflicts",
+            "Devices",
+            "Tokens",
+        ] {
             person.goes_to(part);
             assert_eq!(
                 person.complaints(),

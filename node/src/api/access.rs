@@ -8,6 +8,7 @@ use super::door::Door;
 use super::page::Use;
 use super::refusal::Refusal;
 use super::url::{Item, Target, query_value};
+use crate::daemon::is_internal;
 use crate::model::Category;
 use crate::service::{ReadError, tokens};
 use crate::store::Store;
@@ -18,6 +19,14 @@ use crate::store::Store;
 /// node's page may everything; a ticket of that page reads the one document that it was made for.
 pub(super) fn check(door: &Door, request: &Parts, target: &Target) -> Result<(), Refusal> {
     let node = &door.node;
+    let path = match &target.item {
+        Item::Document(path) => path.as_str(),
+        Item::Folder(path) => path.as_str(),
+        Item::Root | Item::Nowhere => "/",
+    };
+    if is_internal(path) {
+        return Err(Refusal::Scope);
+    }
     let reads = request.method == Method::GET || request.method == Method::HEAD;
     if reads && target.category == Category::Public && matches!(target.item, Item::Document(_)) {
         return Ok(());

@@ -147,7 +147,14 @@ impl Door {
         match &target.item {
             Item::Document(path) if reads => {
                 let version = query_value(request.uri.query(), VERSION);
-                document::get(&self.node, path, version.as_deref(), &request.headers, is_head).await
+                document::get(
+                    &self.node.at(path.as_str()),
+                    path,
+                    version.as_deref(),
+                    &request.headers,
+                    is_head,
+                )
+                .await
             }
             Item::Root | Item::Folder(_) if reads => {
                 folder::get(
@@ -169,7 +176,10 @@ impl Door {
             Item::Document(path) if *method == Method::PUT => {
                 put::put(self, path.clone(), request, body).await
             }
-            Item::Document(path) => delete::delete(&self.node, path.clone(), &request.headers).await,
+            Item::Document(path) => {
+                let node = self.node.at(path.as_str());
+                delete::delete(&node, path.clone(), &request.headers).await
+            }
         }
     }
 }

@@ -36,24 +36,24 @@ pub(super) async fn get(
         _ => FolderPath::root(),
     };
     let conditions = Conditions::read(asked)?;
-    let folder = node.documents().folder(&path)?;
+    let folder = node.folder(&path)?;
     if conditions
         .if_match
-        .is_some_and(|tags| !tags.contains(folder.etag))
+        .is_some_and(|tags| !tags.contains(folder.etag()))
     {
-        return Err(Refusal::Changed(folder.etag));
+        return Err(Refusal::Changed(folder.etag()));
     }
     if conditions
         .if_none_match
-        .is_some_and(|tags| tags.contains(folder.etag))
+        .is_some_and(|tags| tags.contains(folder.etag()))
     {
-        let mut answer = answer(&path, folder.etag, ReplyBody::Empty);
+        let mut answer = answer(&path, folder.etag(), ReplyBody::Empty);
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
         answer.headers_mut().remove(CONTENT_TYPE);
         return Ok(answer);
     }
     if is_head {
-        return Ok(answer(&path, folder.etag, ReplyBody::Empty));
+        return Ok(answer(&path, folder.etag(), ReplyBody::Empty));
     }
     let (etag, text) = if folder.documents <= SMALL_DOCUMENTS_MAX {
         describe(node, &path)?
@@ -89,16 +89,15 @@ fn answer(path: &FolderPath, etag: ETag, body: ReplyBody) -> Response<ReplyBody>
 /// Writes the description, with the tag of what it describes.
 fn describe(node: &Node, path: &FolderPath) -> Result<(ETag, Vec<u8>), ReadError> {
     let mut items = Items::default();
-    let documents = node.documents();
     if *path != FolderPath::root() {
-        let folder = documents.list(path, &mut |item| {
+        let folder = node.list(path, &mut |item| {
             items.add(&item);
             ControlFlow::Continue(())
         })?;
-        return Ok((folder.etag, items.finish()));
+        return Ok((folder.etag(), items.finish()));
     }
     let mut private = None;
-    let root = documents.list(path, &mut |item| {
+    let root = node.list(path, &mut |item| {
         match &item {
             FolderItem::Folder { name, .. } if name == Category::Private.name() => {
                 private = FolderPath::parse(&format!("/{name}/")).ok();
@@ -109,7 +108,7 @@ fn describe(node: &Node, path: &FolderPath) -> Result<(ETag, Vec<u8>), ReadError
     })?;
     // The tag is older than what follows, if they differ: then the client looks again, and misses nothing.
     if let Some(private) = private {
-        documents.list(&private, &mut |item| {
+        node.list(&private, &mut |item| {
             match &item {
                 // Their addresses mean something else.
                 FolderItem::Folder { name, .. }
@@ -119,7 +118,7 @@ fn describe(node: &Node, path: &FolderPath) -> Result<(ETag, Vec<u8>), ReadError
             ControlFlow::Continue(())
         })?;
     }
-    Ok((root.etag, items.finish()))
+    Ok((root.etag(), items.finish()))
 }
 
 /// The items of a description, as text.

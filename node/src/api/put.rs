@@ -28,6 +28,7 @@ pub(super) async fn put(
             "A document is always stored whole: send all of it, without Content-Range",
         ));
     }
+    let node = door.node.at(path.as_str());
     let content_type = content_type(&request.headers)?;
     let precondition = Precondition::from(Conditions::read(&request.headers)?);
     let len_max = door.config.document_len_max;
@@ -39,16 +40,16 @@ pub(super) async fn put(
         Some(len) if len <= INLINE_LEN_MAX as u64 => {
             let bytes = upload::collect(body, INLINE_LEN_MAX).await?;
             // So short a body stays in memory: nothing here waits for a disk.
-            let mut upload = upload::begin(door, &path)?;
+            let mut upload = upload::begin(door, &node, &path)?;
             upload.write(&bytes)?;
             upload.finish(content_type)?
         }
         _ => {
             foresee(&door.node, &path, &precondition)?;
-            upload::stream(door, &path, body, content_type).await?
+            upload::stream(door, &node, &path, body, content_type).await?
         }
     };
-    let stored = commit(&door.node, path, uploaded, precondition).await?;
+    let stored = commit(&node, path, uploaded, precondition).await?;
     let Reply::Stored { etag, created, .. } = stored else {
         return Err(Refusal::Broken);
     };
@@ -77,7 +78,8 @@ fn content_type(headers: &HeaderMap) -> Result<String, Refusal> {
 
 /// Refuses what the engine would refuse, before a long body is sent for nothing. The engine has the last word.
 fn foresee(node: &Node, path: &DocumentPath, precondition: &Precondition) -> Result<(), Refusal> {
-    let documents = node.documents();
+    let inner = node.at(path.as_str());
+    let documents = inner.documents();
     let current = match documents.document(path)? {
         Lookup::Found(found) => Some(found.etag),
         Lookup::Absent => None,
@@ -89,7 +91,7 @@ fn foresee(node: &Node, path: &DocumentPath, precondition: &Precondition) -> Res
         return Ok(());
     }
     let folder = path.as_folder();
-    if documents.folder(&folder)?.documents > 0 {
+    if node.folder(&folder)?.documents > 0 {
         return Err(CommandError::Clash(folder.to_string()).into());
     }
     for above in path.ancestors().filter_map(|folder| folder.as_document()) {

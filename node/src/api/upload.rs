@@ -74,14 +74,15 @@ pub(super) async fn collect(body: &mut Incoming, len_max: usize) -> Result<Bytes
 }
 
 /// Begins to take in a document that goes to `path`.
-pub(super) fn begin(door: &Door, path: &DocumentPath) -> Result<Upload, Refusal> {
-    let upload = door.node.documents().upload(path, door.config.document_len_max);
+pub(super) fn begin(door: &Door, node: &Node, path: &DocumentPath) -> Result<Upload, Refusal> {
+    let upload = node.documents().upload(path, door.config.document_len_max);
     upload.ok_or_else(|| CommandError::NoKey.into())
 }
 
 /// Takes a body of any length to the disk.
 pub(super) async fn stream(
     door: &Door,
+    node: &Node,
     path: &DocumentPath,
     body: &mut Incoming,
     content_type: String,
@@ -90,8 +91,8 @@ pub(super) async fn stream(
         return Err(Refusal::Busy);
     };
     let (pieces, waiting) = channel(PIECES_WAITING_MAX);
-    let node = door.node.clone();
-    let upload = begin(door, path)?;
+    let upload = begin(door, node, path)?;
+    let node = node.clone();
     let writing = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         take(&node, upload, waiting, content_type)

@@ -297,6 +297,55 @@ pub enum Words {
         #[arg(long)]
         json: bool,
     },
+    /// Print your card, with which other users can share with you; or keep theirs
+    Card {
+        /// What else to do with cards
+        #[command(subcommand)]
+        words: Option<CardWords>,
+        /// Draw the card as a QR code as well
+        #[arg(long)]
+        qr: bool,
+        /// Name this address on the card instead of the node's own. May be repeated
+        #[arg(long, value_name = "ADDRESS")]
+        address: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Share a folder with another user: prints an invitation, which also goes to that user's devices by itself
+    Share {
+        /// Which: /shared/<module>/, or a folder below
+        folder: String,
+        /// The name of a user whose card is here, or a card. May be repeated
+        #[arg(long, required = true, value_name = "USER")]
+        with: Vec<String>,
+        /// The user may write there, too
+        #[arg(long)]
+        write: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a shared folder from a user, or from all; leave one that another user shares
+    Unshare {
+        /// Which
+        folder: String,
+        /// From whom. Default: from all
+        #[arg(long, value_name = "USER")]
+        with: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the shared folders; or let one in
+    Shares {
+        /// What else to do
+        #[command(subcommand)]
+        words: Option<SharesWords>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Copies of a space, sealed, on other users' nodes
     #[command(subcommand)]
     Custody(CustodyWords),
@@ -424,6 +473,49 @@ pub enum TokenWords {
     Rm {
         /// Its id in the list, or the token itself
         token: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Other users' cards.
+#[derive(Debug, Subcommand)]
+pub enum CardWords {
+    /// Keep another user's card: that user may share folders with you, and you with that user
+    Add {
+        /// What the other user's cairn card printed
+        card: String,
+        /// A name of your own choice. Default: the one on the card
+        #[arg(long)]
+        name: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List them
+    Ls {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget one: what is shared stays shared
+    Rm {
+        /// The user's name, or the owner's id
+        whose: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Folders that other users share.
+#[derive(Debug, Subcommand)]
+pub enum SharesWords {
+    /// Let a folder in that another user shares with you
+    Accept {
+        /// What the other user's cairn share printed
+        code: String,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::arguments::{Cli, RunArguments, TokenWords, Words};
 use super::output::{number, progress, qr, size, table, text};
 use super::secret_input::PassphraseSource;
-use super::{custody, decode, fetch, keys, modem, node, output, passwd};
+use super::{custody, decode, fetch, keys, modem, node, output, passwd, sharing};
 use crate::control::{Client, ClientError, Request};
 use crate::daemon::{HomeError, RunError};
 
@@ -181,6 +181,20 @@ pub(super) fn run(cli: Cli) -> Outcome {
             );
             Ok(())
         }),
+        Some(Words::Card {
+            words,
+            qr,
+            address,
+            json,
+        }) => sharing::card(home, words, qr, address, json),
+        Some(Words::Share {
+            folder,
+            with,
+            write,
+            json,
+        }) => sharing::share(home, &folder, with, write, json),
+        Some(Words::Unshare { folder, with, json }) => sharing::unshare(home, folder, with, json),
+        Some(Words::Shares { words, json }) => sharing::shares(home, words, json),
         Some(Words::Custody(words)) => custody::run(home, words),
         Some(Words::Decode { what }) => {
             let value = decode::decode(&what).map_err(Failure::Other)?;
@@ -511,7 +525,10 @@ fn peers(value: &Value) -> io::Result<()> {
         let node = text(peer, "node");
         vec![
             node.get(..16).unwrap_or(node).to_owned(),
-            text(peer, "name").to_owned(),
+            match peer["custodian"] == true {
+                true => format!("{} (keeps copies)", text(peer, "name")),
+                false => text(peer, "name").to_owned(),
+            },
             state.to_owned(),
             if state == "away" {
                 last_seen(peer)

@@ -4,11 +4,11 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 
-use crate::daemon::{CustodyCode, Invite};
+use crate::daemon::{Card, CustodyCode, Invite};
 use crate::mesh::{FRAME_LEN_MAX, Message, entry_json, grant_json};
 use crate::model::{Entry, Grant, Manifest};
 
-/// Reads what a user named: a file, standard input, hexadecimal digits, an invite code or a custody code.
+/// Reads what a user named: a file, standard input, hexadecimal digits, an invite code, a custody code or a card.
 pub(super) fn decode(what: &str) -> Result<Value, String> {
     if let Some(told) = code(what) {
         return told;
@@ -68,7 +68,21 @@ fn code(text: &str) -> Option<Result<Value, String>> {
     if text.starts_with("cairn1") {
         return Some(invite(text));
     }
+    if text.starts_with("cairncard1") {
+        return Some(card(text));
+    }
     text.starts_with("cairnhold1").then(|| custody(text))
+}
+
+fn card(code: &str) -> Result<Value, String> {
+    let card = Card::decode(code).map_err(|error| error.to_string())?;
+    Ok(json!({
+        "type": "card",
+        "owner": card.owner.to_string(),
+        "user": card.user,
+        "devices": card.devices.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "addresses": card.addresses,
+    }))
 }
 
 fn custody(code: &str) -> Result<Value, String> {

@@ -16,6 +16,7 @@ mod node;
 mod output;
 mod passwd;
 mod secret_input;
+mod sharing;
 mod terminal;
 
 use std::ffi::OsString;

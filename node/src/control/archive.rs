@@ -56,7 +56,7 @@ impl Write for Pieces {
 /// Writes the documents below `folder` into `to`.
 pub(super) fn export(node: &Node, folder: &FolderPath, to: Sender<Vec<u8>>) -> Result<Value, Failure> {
     let mut paths = Vec::new();
-    node.documents().walk(folder, &mut |path, document| {
+    node.walk(folder, &mut |path, document| {
         if document.stored().is_some() {
             paths.push(path.clone());
         }
@@ -69,7 +69,7 @@ pub(super) fn export(node: &Node, folder: &FolderPath, to: Sender<Vec<u8>>) -> R
     });
     let (mut documents, mut bytes) = (0u64, 0u64);
     for path in paths {
-        let Lookup::Found(found) = node.documents().document(&path)? else {
+        let Lookup::Found(found) = node.at(path.as_str()).documents().document(&path)? else {
             continue;
         };
         let Some(body) = found.body else {
@@ -191,7 +191,8 @@ pub(super) fn import(
             }
         };
         let content_type = content_type(&mut entry).unwrap_or_else(|| "application/octet-stream".into());
-        let upload = node.documents().upload(&path, len_max);
+        let inner = node.at(path.as_str());
+        let upload = inner.documents().upload(&path, len_max);
         let mut upload = upload.ok_or_else(|| Failure::from(CommandError::NoKey).after(documents))?;
         let mut buffer = vec![0; BLOCK];
         let failure: Option<Failure> = loop {
@@ -207,7 +208,7 @@ pub(super) fn import(
             }
         };
         if let Some(failure) = failure {
-            node.discard(upload.abandon());
+            inner.discard(upload.abandon());
             return Err(failure.after(documents));
         }
         let stored = runtime.block_on(async {

@@ -9,6 +9,7 @@
 mod archive;
 mod client;
 mod frame;
+mod others;
 mod request;
 mod server;
 

@@ -86,6 +86,48 @@ pub enum Request {
         /// Its id, or the beginning of it.
         node: String,
     },
+    /// Prints this user's card.
+    Card {
+        /// Addresses to name instead of this node's own.
+        addresses: Vec<String>,
+    },
+    /// Keeps another user's card.
+    CardAdd {
+        /// The card.
+        card: String,
+        /// A name of one's own choice.
+        name: Option<String>,
+    },
+    /// The cards of other users.
+    CardList,
+    /// Forgets a card.
+    CardRemove {
+        /// The user's name, or the owner's id.
+        whose: String,
+    },
+    /// Shares a folder.
+    Share {
+        /// Which.
+        folder: String,
+        /// With whom: a name, an owner's id, or a card.
+        with: String,
+        /// The user may write there.
+        write: bool,
+    },
+    /// Takes a folder from a user, or leaves one that another user shares.
+    Unshare {
+        /// Which.
+        folder: String,
+        /// From whom; from all when absent.
+        with: Option<String>,
+    },
+    /// The shared folders.
+    ShareList,
+    /// Lets a folder in that another user shares.
+    ShareAccept {
+        /// The invitation.
+        code: String,
+    },
     /// Lets another user's node keep the space, sealed: makes a code for it.
     CustodyAdd {
         /// Its id.

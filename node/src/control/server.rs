@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::frame::{self, BODY_FRAME_MAX, FRAME_MAX, FrameError};
 use super::{Answer, ErrorKind, Failure, Request, archive};
-use crate::daemon::{Custody, CustodyError, Node, NodeError};
+use crate::daemon::{Custody, Node, NodeError, Shares, is_internal};
 use crate::mesh::{
     Command, CommandError, Condition, Delete, Precondition, Put, Reply, Resolve, TagSet, TimeSource,
 };
@@ -18,7 +18,7 @@ use crate::model::{DocumentPath, Dot, FolderPath, NodeId};
 use crate::service::tokens::{self, Scope, Token};
 use crate::service::{Found, Lookup, ReadError, UploadError, Uploaded};
 use crate::space::{FolderItem, Head, View, records};
-use crate::store::{Store, WriteTransaction};
+use crate::store::{RedbStore, Store, WriteTransaction};
 
 /// Frames of a body that wait for the disk.
 const WAITING_MAX: usize = 4;
@@ -49,6 +49,12 @@ pub trait Extras: Send + Sync {
     /// The spaces of others that are kept here, if there can be any.
     fn custody(&self) -> Option<Custody>;
 
+    /// The folders that are shared, if there can be any.
+    fn shares(&self) -> Option<Shares>;
+
+    /// Where others find this node: `told`, or as it looks from here.
+    fn addresses(&self, told: Vec<String>) -> Vec<String>;
+
     /// Longest document, in bytes.
     fn document_len_max(&self) -> u64;
 }
@@ -76,8 +82,8 @@ pub async fn serve(desk: Desk, listener: UnixListener) {
 /// Answers requests: of the command line, over the socket, and of the node's web page.
 #[derive(Clone)]
 pub struct Desk {
-    node: Node,
-    extras: Arc<dyn Extras>,
+    pub(super) node: Node,
+    pub(super) extras: Arc<dyn Extras>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -86,17 +92,9 @@ impl std::fmt::Debug for Desk {
     }
 }
 
-type Outcome = Result<Value, Failure>;
+pub(super) type Outcome = Result<Value, Failure>;
 
-/// One object with what both say.
-fn merged(mut told: Value, more: Value) -> Value {
-    if let (Some(told), Value::Object(more)) = (told.as_object_mut(), more) {
-        told.extend(more);
-    }
-    told
-}
-
-fn failed(error: impl ToString) -> Failure {
+pub(super) fn failed(error: impl ToString) -> Failure {
     Failure::new(ErrorKind::Failed, error)
 }
 
@@ -122,18 +120,6 @@ impl From<CommandError> for Failure {
     }
 }
 
-impl From<CustodyError> for Failure {
-    fn from(error: CustodyError) -> Self {
-        let kind = match &error {
-            CustodyError::Code(_) | CustodyError::Ambiguous(_) => ErrorKind::Usage,
-            CustodyError::OwnSpace => ErrorKind::Conflict,
-            CustodyError::NotKept(_) => ErrorKind::NotFound,
-            _ => ErrorKind::Failed,
-        };
-        Self::new(kind, error)
-    }
-}
-
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         failed(error)
@@ -148,10 +134,16 @@ impl From<UploadError> for Failure {
 }
 
 pub(super) fn document(path: &str) -> Result<DocumentPath, Failure> {
+    if is_internal(path) {
+        return Err(Failure::new(
+            ErrorKind::Denied,
+            "what lies there the node keeps for itself",
+        ));
+    }
     DocumentPath::parse(path).map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))
 }
 
-fn folder(path: &str) -> Result<FolderPath, Failure> {
+pub(super) fn folder(path: &str) -> Result<FolderPath, Failure> {
     let path = if path.ends_with('/') {
         path.to_owned()
     } else {
@@ -199,7 +191,8 @@ impl Desk {
                     path: document(&path)?,
                     precondition: Precondition::default(),
                 };
-                match self.node.command(Command::Delete(delete)).await? {
+                let node = self.node.at(&path);
+                match node.command(Command::Delete(delete)).await? {
                     Reply::Deleted { etag } => Ok(json!({ "path": path, "etag": etag.to_string() })),
                     _ => Ok(json!({ "path": path })),
                 }
@@ -207,7 +200,7 @@ impl Desk {
             Request::Peers => self.peers().await,
             Request::Queue => self.queue().await,
             Request::Conflicts => {
-                let conflicts = self.node.documents().conflicts(CONFLICTS_MAX)?;
+                let conflicts = self.node.conflicts(CONFLICTS_MAX)?;
                 Ok(conflicts
                     .into_iter()
                     .map(|(path, heads)| json!({ "path": path.as_str(), "versions": versions(&heads) }))
@@ -247,31 +240,18 @@ impl Desk {
                 Ok(json!({ "code": code, "valid_s": valid_s }))
             }
             Request::Revoke { node } => self.revoke(&node).await,
-            Request::CustodyAdd {
-                node,
-                name,
-                addresses,
-            } => {
-                let node: NodeId = node.parse().map_err(|_| {
-                    Failure::new(
-                        ErrorKind::Usage,
-                        "name the whole id of the other user's node: there, cairn status shows it",
-                    )
-                })?;
-                self.node.command(Command::Flush).await?;
-                let (command, code) = self.extras.custody_code(node, &name, addresses)?;
-                self.node.command(command).await?;
-                Ok(json!({ "node": node.to_string(), "code": code }))
-            }
-            Request::CustodyAccept { code, quota_bytes } => {
-                let kept = self.custody()?.accept(&code, quota_bytes).await?;
-                Ok(json!({ "owner": kept.owner.to_string(), "user": kept.user }))
-            }
-            Request::CustodyDrop { whose } => {
-                let dropped = self.custody()?.drop_space(&whose).await?;
-                Ok(json!({ "owner": dropped.owner.to_string(), "user": dropped.user }))
-            }
-            Request::CustodyList => self.custody_list().await,
+            Request::CustodyAdd { .. }
+            | Request::CustodyAccept { .. }
+            | Request::CustodyList
+            | Request::CustodyDrop { .. }
+            | Request::Card { .. }
+            | Request::CardAdd { .. }
+            | Request::CardList
+            | Request::CardRemove { .. }
+            | Request::Share { .. }
+            | Request::Unshare { .. }
+            | Request::ShareList
+            | Request::ShareAccept { .. } => self.others(request).await,
             Request::Put { .. } | Request::Get { .. } | Request::Export { .. } | Request::Import { .. } => {
                 Err(failed("this request has a body"))
             }
@@ -341,60 +321,13 @@ impl Desk {
         Ok(value)
     }
 
-    fn custody(&self) -> Result<Custody, Failure> {
-        self.extras
-            .custody()
-            .ok_or_else(|| failed("this node keeps nothing for others"))
-    }
-
-    /// Who keeps this space, and whose spaces are kept here.
-    async fn custody_list(&self) -> Outcome {
-        let status = self.node.status().await?;
-        let custodians = status.peers.iter().filter(|peer| !peer.reads && !peer.revoked);
-        let custodians: Vec<Value> = custodians
-            .map(|peer| {
-                json!({
-                    "node": peer.node.to_string(),
-                    "name": peer.name,
-                    "linked": peer.linked,
-                    "in_step": peer.in_step,
-                    "pending": peer.pending,
-                    "seen_ms": peer.seen.0,
-                })
-            })
-            .collect();
-        let mut kept = Vec::new();
-        for (space, node) in self.custody()?.spaces().await {
-            let told = json!({
-                "owner": space.owner.to_string(),
-                "user": space.user,
-                "quota_bytes": space.quota_bytes,
-            });
-            kept.push(match node.status().await {
-                Ok(status) => merged(
-                    told,
-                    json!({
-                        "documents": status.documents,
-                        "bytes": status.bytes,
-                        "free_bytes": status.free_bytes,
-                        "incomplete": status.incomplete.len(),
-                        "linked": status.peers.iter().filter(|peer| peer.linked).count(),
-                        "clock_digest": status.clock_digest.to_string(),
-                    }),
-                ),
-                Err(error) => merged(told, json!({ "problem": error.to_string() })),
-            });
-        }
-        Ok(json!({ "custodians": custodians, "kept": kept }))
-    }
-
     /// What the bytes of a document take, and with `begin` a request for them.
     async fn fetch(&self, path: &str, begin: bool) -> Outcome {
         let command = Command::Fetch {
             path: document(path)?,
             begin,
         };
-        let Reply::Price(price) = self.node.command(command).await? else {
+        let Reply::Price(price) = self.node.at(path).command(command).await? else {
             return Err(failed("the node told no price"));
         };
         let nodes = |nodes: &[NodeId]| nodes.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -468,12 +401,10 @@ impl Desk {
 
     async fn list(&self, path: &str, recursive: bool) -> Outcome {
         let folder = folder(path)?;
-        let read = self.node.store().read().map_err(failed)?;
-        // A document that came meanwhile counts as here: the next look is right.
-        let here = |dot| !View(&read).is_pending(dot).unwrap_or(false);
+        let here = Here::look(&self.node)?;
         let mut items = Vec::new();
         if recursive {
-            self.node.documents().walk(&folder, &mut |path, document| {
+            self.node.walk(&folder, &mut |path, document| {
                 if let Some(stored) = document.stored() {
                     items.push(json!({
                         "name": path.as_str().strip_prefix(folder.as_str()).unwrap_or(path.as_str()),
@@ -482,14 +413,14 @@ impl Desk {
                         "etag": document.etag().map(|tag| tag.to_string()),
                         "modified_ms": stored.head.time.wall().0,
                         "conflict": document.is_conflicted(),
-                        "here": here(stored.head.dot),
+                        "here": here.has(path.as_str(), stored.head.dot),
                     }));
                 }
                 std::ops::ControlFlow::Continue(())
             })?;
             items.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
         } else {
-            self.node.documents().list(&folder, &mut |item| {
+            self.node.list(&folder, &mut |item| {
                 items.push(match item {
                     FolderItem::Document { name, document } => {
                         let stored = document.stored();
@@ -500,7 +431,7 @@ impl Desk {
                             "etag": document.etag().map(|tag| tag.to_string()),
                             "modified_ms": stored.map(|stored| stored.head.time.wall().0),
                             "conflict": document.is_conflicted(),
-                            "here": stored.is_some_and(|stored| here(stored.head.dot)),
+                            "here": stored.is_some_and(|stored| here.has(folder.as_str(), stored.head.dot)),
                         })
                     }
                     FolderItem::Folder { name, folder } => json!({
@@ -529,15 +460,16 @@ impl Desk {
                 format!("{} has no such version", path.as_str()),
             )
         };
-        let read = self.node.store().read().map_err(failed)?;
+        let node = self.node.at(path.as_str());
+        let read = node.store().read().map_err(failed)?;
         let found = View(&read).document(&path).map_err(failed)?;
         let keep = find(found.heads(), keep).ok_or_else(missing)?;
-        self.node
-            .command(Command::Resolve(Resolve {
-                path: path.clone(),
-                keep,
-            }))
-            .await?;
+        drop(read);
+        let resolve = Resolve {
+            path: path.clone(),
+            keep,
+        };
+        node.command(Command::Resolve(resolve)).await?;
         Ok(json!({ "path": path.as_str(), "kept": keep.to_string() }))
     }
 
@@ -626,9 +558,9 @@ impl Desk {
     ) -> Result<Uploaded, Failure> {
         let (pieces, mut incoming) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
         let len_max = self.extras.document_len_max();
-        let upload = self.node.documents().upload(path, len_max);
+        let node = self.node.at(path.as_str());
+        let upload = node.documents().upload(path, len_max);
         let mut upload = upload.ok_or(CommandError::NoKey)?;
-        let node = self.node.clone();
         let writing = tokio::task::spawn_blocking(move || {
             let failure = loop {
                 match incoming.blocking_recv() {
@@ -686,7 +618,7 @@ impl Desk {
                 Ok(Ok(piece)) => piece,
                 Ok(Err(error)) => {
                     if let Some(chunk) = error.lost_chunk() {
-                        self.node.report_lost_chunk(chunk);
+                        self.node.at(path).report_lost_chunk(chunk);
                     }
                     break Err(failed(format!("{error}: it is fetched from a peer; try again")));
                 }
@@ -704,11 +636,12 @@ impl Desk {
 
     fn find(&self, path: &str, version: Option<&str>) -> Result<Found, Failure> {
         let path = document(path)?;
-        let documents = self.node.documents();
+        let node = self.node.at(path.as_str());
+        let documents = node.documents();
         let lookup = match version {
             None => documents.document(&path)?,
             Some(version) => {
-                let read = self.node.store().read().map_err(failed)?;
+                let read = node.store().read().map_err(failed)?;
                 let found = View(&read).document(&path).map_err(failed)?;
                 match find(found.heads(), version) {
                     Some(dot) => documents.sibling(&path, dot)?,
@@ -762,6 +695,36 @@ impl Desk {
     }
 }
 
+/// Which documents are here whole.
+struct Here {
+    home: <RedbStore as Store>::Read,
+    mounts: Vec<(FolderPath, <RedbStore as Store>::Read)>,
+}
+
+impl Here {
+    fn look(node: &Node) -> Result<Self, Failure> {
+        let mounts = node.mounts();
+        let read = mounts.iter().map(|mount| {
+            let read = mount.node.store().read().map_err(failed)?;
+            Ok((mount.folder.clone(), read))
+        });
+        Ok(Self {
+            home: node.store().read().map_err(failed)?,
+            mounts: read.collect::<Result<_, Failure>>()?,
+        })
+    }
+
+    /// A document that came meanwhile counts as here: the next look is right.
+    fn has(&self, path: &str, dot: Dot) -> bool {
+        let mount = self
+            .mounts
+            .iter()
+            .find(|(folder, _)| path.starts_with(folder.as_str()));
+        let read = mount.map_or(&self.home, |(_, read)| read);
+        !View(read).is_pending(dot).unwrap_or(false)
+    }
+}
+
 /// Makes an entry of a document that is on disk.
 pub(super) async fn store(
     node: &Node,
@@ -769,6 +732,7 @@ pub(super) async fn store(
     uploaded: Uploaded,
     precondition: Precondition,
 ) -> Outcome {
+    let node = &node.at(path.as_str());
     let put = Put {
         path: path.clone(),
         content: uploaded.content.clone(),

@@ -15,6 +15,9 @@ const GREETINGS_MAX: usize = 64;
 /// Longest greeting, in bytes. What is longer, of a space that is not here, is not looked at.
 const GREETING_LEN_MAX: usize = 128;
 
+/// Longest invitation, in bytes.
+const INVITATION_LEN_MAX: usize = 16 * 1024;
+
 /// The number under which this node sends the frames of one space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Channel(pub(super) u8);
@@ -22,6 +25,8 @@ pub(super) struct Channel(pub(super) u8);
 impl Channel {
     /// The user's own space.
     pub(super) const HOME: Self = Self(0);
+    /// No space: invitations to shared folders.
+    pub(super) const POST: Self = Self(u8::MAX);
 }
 
 /// Where a frame goes.
@@ -29,6 +34,8 @@ impl Channel {
 pub(super) enum Sorted {
     /// To this space, without its channel.
     To(Channel, Bytes),
+    /// An invitation to a shared folder.
+    Post(Bytes),
     /// Nobody can read it.
     Unreadable,
     /// It is of a space that is not here, or that wants no more of this link.
@@ -53,6 +60,12 @@ impl Channels {
             return Sorted::Unreadable;
         };
         let rest = frame.slice(1..);
+        if *theirs == Channel::POST.0 {
+            return match rest.len() <= INVITATION_LEN_MAX {
+                true => Sorted::Post(rest),
+                false => Sorted::Unreadable,
+            };
+        }
         let ours = match self.bound.get(theirs) {
             Some(ours) => *ours,
             None if rest.len() > GREETING_LEN_MAX => return Sorted::Nowhere,
@@ -181,7 +194,7 @@ mod tests {
     #[test]
     fn strangers_fill_no_memory() {
         let mut channels = Channels::default();
-        for theirs in 0..=u8::MAX {
+        for theirs in 0..u8::MAX {
             channels.sort(&hello(theirs, ELSEWHERE), space_of);
         }
         assert_eq!(channels.greetings.len(), GREETINGS_MAX);

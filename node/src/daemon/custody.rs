@@ -6,29 +6,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cairn_transports::Transport;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
-use super::channels::Channel;
 use super::custody_code::{CustodyCode, CustodyCodeError};
-use super::hands::Radios;
-use super::home::{Home, HomeError, random_seed};
-use super::links::{LinkTable, TooManySpaces};
+use super::home::{Home, HomeError};
+use super::hosted::{Host, HostError, Hosted, Plan};
 use super::run::RunError;
-use super::space_engine::{Prepared, Reach, SpaceEngine, SpaceFiles};
 use super::whole_file::write_whole;
-use super::{Node, NodeError, SystemClock, transports};
-use crate::mesh::{Command, Config, Engine, Keys, PayloadPolicy};
-use crate::model::{KeyPair, Membership, OwnerId, Revocation, codec};
+use super::{Node, NodeError, transports};
+use crate::mesh::Keys;
+use crate::model::{Membership, OwnerId, codec};
 use crate::seal::Keyring;
-use crate::service::{Documents, SharedKeys};
-use crate::space::records;
-use crate::store::Store as _;
 
-/// The folder of the spaces of others, in the node's own.
-const SPACES: &str = "spaces";
-/// What makes a folder there one that is kept: written last, removed first.
+/// What makes a folder one that is kept.
 const FILE: &str = "custody.cbor";
 const FILE_LEN_MAX: usize = 1024 * 1024;
 const VERSION: u8 = 1;
@@ -52,10 +43,10 @@ pub enum CustodyError {
     /// The folder.
     #[error(transparent)]
     Home(#[from] HomeError),
-    /// Too many.
-    #[error(transparent)]
-    TooMany(#[from] TooManySpaces),
     /// It does not run.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Its tables, or its end.
     #[error(transparent)]
     Run(#[from] RunError),
     /// Its engine.
@@ -114,37 +105,25 @@ impl From<KeptSpace> for Wire {
     }
 }
 
-/// What the node lends its custody.
-pub(super) struct CustodySurroundings {
-    pub(super) home: Arc<Home>,
-    pub(super) device: KeyPair,
-    pub(super) clock: SystemClock,
-    pub(super) links: LinkTable,
-    pub(super) transports: Vec<Arc<dyn Transport>>,
-    pub(super) damaged: watch::Sender<bool>,
-}
-
 /// The spaces that are kept for others. Clones are the same.
 #[derive(Clone)]
 pub struct Custody(Arc<Shared>);
 
 struct Shared {
-    around: CustodySurroundings,
+    host: Arc<Host>,
     own: OwnerId,
     spaces: Mutex<BTreeMap<OwnerId, Running>>,
 }
 
 struct Running {
     kept: KeptSpace,
-    node: Node,
-    channel: Channel,
-    engine: SpaceEngine,
+    hosted: Hosted,
 }
 
 impl Custody {
-    /// What is kept in the folder of a node. What was cut off as it began or went is removed.
+    /// What is kept in the folder of a node.
     pub(super) fn on_disk(home: &Path) -> Result<Vec<KeptSpace>, HomeError> {
-        let path = home.join(SPACES);
+        let path = Host::spaces(home);
         let at = |error| HomeError::Io {
             path: path.clone(),
             error,
@@ -164,9 +143,8 @@ impl Custody {
                         tracing::error!(file = %file.display(), %error, "this space of another owner cannot be kept: its file is damaged");
                     }
                 },
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    fs::remove_dir_all(&folder).map_err(at)?;
-                }
+                // Of another kind.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(at(error)),
             }
         }
@@ -175,13 +153,13 @@ impl Custody {
 
     /// Starts the engines of all that is `kept`. One that does not start is left alone, and the log says why.
     pub(super) async fn start(
-        around: CustodySurroundings,
+        host: Arc<Host>,
         own: OwnerId,
         kept: Vec<KeptSpace>,
         found_damaged: bool,
     ) -> Self {
         let custody = Self(Arc::new(Shared {
-            around,
+            host,
             own,
             spaces: Mutex::new(BTreeMap::new()),
         }));
@@ -209,10 +187,10 @@ impl Custody {
         if code.owner == self.0.own {
             return Err(CustodyError::OwnSpace);
         }
-        let around = &self.0.around;
-        let node = around.device.node_id();
+        let host = &self.0.host;
+        let node = host.device.node_id();
         let kept = KeptSpace {
-            membership: code.membership(node, around.clock.now().wall)?,
+            membership: code.membership(node, host.clock.now().wall)?,
             owner: code.owner,
             user: code.user,
             addresses: code.addresses,
@@ -220,16 +198,16 @@ impl Custody {
         };
         let mut spaces = self.0.spaces.lock().await;
         if let Some(running) = spaces.remove(&kept.owner) {
-            self.0.stop(running).await?;
+            self.0.host.stop(running.hosted).await?;
         }
-        let folder = self.0.folder(kept.owner);
+        let folder = host.folder(kept.owner);
         Home::create(&folder)?;
         write_whole(&folder, FILE, &codec::encode(&kept))?;
         let running = self.0.run(kept.clone(), false)?;
         spaces.insert(kept.owner, running);
         drop(spaces);
         for address in &kept.addresses {
-            if let Err(error) = transports::dial(&around.transports, address) {
+            if let Err(error) = transports::dial(&host.transports, address) {
                 tracing::warn!(%error, "this address of the owner is left out");
             }
         }
@@ -239,7 +217,7 @@ impl Custody {
     /// What is kept, and the engines that keep it.
     pub async fn spaces(&self) -> Vec<(KeptSpace, Node)> {
         let spaces = self.0.spaces.lock().await;
-        let both = |running: &Running| (running.kept.clone(), running.node.clone());
+        let both = |running: &Running| (running.kept.clone(), running.hosted.node.clone());
         spaces.values().map(both).collect()
     }
 
@@ -255,28 +233,18 @@ impl Custody {
         if fitting.next().is_some() {
             return Err(CustodyError::Ambiguous(whose.to_owned()));
         }
-        let (owner, node) = (found.kept.owner, found.node.clone());
-        let around = &self.0.around;
-        let device = &around.device;
-        let read = node.store().read().map_err(RunError::from)?;
-        let statements = records::membership(&read).ok().flatten();
-        drop(read);
-        let kept = statements.map_or_else(Vec::new, |statements| statements.statements_of(device.node_id()));
-        let now = around.clock.now().wall;
-        let resignation = Revocation::issue(owner, device.node_id(), now, kept, device);
-        node.command(Command::Revoke(resignation)).await?;
+        let (owner, node) = (found.kept.owner, found.hosted.node.clone());
+        let host = &self.0.host;
+        host.resign(&node).await?;
         let Some(running) = spaces.remove(&owner) else {
             return Err(CustodyError::NotKept(whose.to_owned()));
         };
         let kept = running.kept.clone();
         drop(node);
-        self.0.stop(running).await?;
-        let path = self.0.folder(owner);
-        let remove = |path: &Path| -> io::Result<()> {
-            fs::remove_file(path.join(FILE))?;
-            fs::remove_dir_all(path)
-        };
-        remove(&path).map_err(|error| CustodyError::Remove { path, error })?;
+        self.0.host.stop(running.hosted).await?;
+        let path = host.folder(owner);
+        host.remove(owner)
+            .map_err(|error| CustodyError::Remove { path, error })?;
         Ok(kept)
     }
 
@@ -285,7 +253,7 @@ impl Custody {
         let spaces = std::mem::take(&mut *self.0.spaces.lock().await);
         for (_, running) in spaces {
             let user = running.kept.user.clone();
-            if let Err(error) = self.0.stop(running).await {
+            if let Err(error) = self.0.host.stop(running.hosted).await {
                 tracing::warn!(%user, %error, "the space of another owner was not closed well");
             }
         }
@@ -293,68 +261,21 @@ impl Custody {
 }
 
 impl Shared {
-    fn folder(&self, owner: OwnerId) -> PathBuf {
-        self.around.home.path().join(SPACES).join(owner.to_string())
-    }
-
-    /// Starts the engine of a space. Must be called within a tokio runtime.
-    fn run(&self, kept: KeptSpace, found_damaged: bool) -> Result<Running, CustodyError> {
-        let around = &self.around;
-        let files = SpaceFiles::open(
-            &self.folder(kept.owner),
-            &|_| Ok(Keyring::new()),
-            found_damaged,
-            around.damaged.clone(),
-            around.clock.now().wall,
-        )?;
-        let (store, chunks) = (files.store.clone(), files.chunks.clone());
-        let config = Config {
-            key: Keys {
-                device: around.device.clone(),
+    fn run(&self, kept: KeptSpace, found_damaged: bool) -> Result<Running, HostError> {
+        let plan = Plan {
+            owner: kept.owner,
+            user: kept.user.clone(),
+            keys: Keys {
+                device: self.host.device.clone(),
                 owner: None,
                 space: Keyring::new(),
             },
-            owner: kept.owner,
             membership: kept.membership.clone(),
-            // It writes nothing.
-            continues: false,
             quota_bytes: kept.quota_bytes,
-            announce_interval: Config::ANNOUNCE_INTERVAL,
-            tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
-            radio_payloads: PayloadPolicy::DEFAULT,
+            found_damaged,
+            committed: None,
         };
-        let engine = Engine::new(config, store.clone(), *random_seed()?).map_err(RunError::from)?;
-        let prepared = Prepared::new(files)?;
-        let keys = SharedKeys::new(Keyring::new());
-        let node = Node::new(
-            prepared.inputs.clone(),
-            around.clock,
-            store.clone(),
-            Documents::new(store, chunks, keys.clone()),
-            around.device.node_id(),
-            kept.owner,
-            kept.user.clone(),
-        );
-        let reach = Reach {
-            transports: around.transports.clone(),
-            table: around.links.clone(),
-            radios: Radios::new(),
-            register: None,
-            keys,
-        };
-        let seat = prepared.seat(kept.owner);
-        let engine = prepared.start(engine, around.clock, reach, None)?;
-        let channel = around.links.open(seat)?;
-        Ok(Running {
-            kept,
-            node,
-            channel,
-            engine,
-        })
-    }
-
-    async fn stop(&self, running: Running) -> Result<(), RunError> {
-        self.around.links.leave(running.channel);
-        running.engine.stop().await
+        let hosted = self.host.start(plan)?;
+        Ok(Running { kept, hosted })
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::home::random_seed;
 use super::invite::Invite;
 use super::run::{RunError, Running, Settings, start};
-use super::{Custody, CustodyCode, LinkTable, RadioInfo, RadioTable, SignInFile, SystemClock};
+use super::{Custody, CustodyCode, LinkTable, RadioInfo, RadioTable, Shares, SignInFile, SystemClock};
 use crate::api;
 use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
@@ -114,6 +114,7 @@ async fn run(
         external: settings.external.clone(),
         keys: running.keys.clone(),
         custody: running.custody.clone(),
+        shares: running.shares.clone(),
     });
     let desk = control::Desk::new(running.node.clone(), surroundings.clone());
     let control = tokio::spawn(control::serve(desk.clone(), listener));
@@ -222,6 +223,7 @@ struct Surroundings {
     external: Vec<String>,
     keys: SharedKeys,
     custody: Custody,
+    shares: Shares,
 }
 
 impl Surroundings {
@@ -254,15 +256,6 @@ impl Surroundings {
 
     fn space(&self) -> OwnerId {
         self.running_node.owner()
-    }
-
-    /// Where others find this node: as told, or as it looks from here.
-    fn addresses(&self, told: Vec<String>) -> Vec<String> {
-        if told.is_empty() {
-            super::addresses::reachable(&self.external, &self.links.listening())
-        } else {
-            told
-        }
     }
 
     /// As it is on disk.
@@ -384,6 +377,18 @@ impl Extras for Surroundings {
 
     fn custody(&self) -> Option<Custody> {
         Some(self.custody.clone())
+    }
+
+    fn shares(&self) -> Option<Shares> {
+        Some(self.shares.clone())
+    }
+
+    fn addresses(&self, told: Vec<String>) -> Vec<String> {
+        if told.is_empty() {
+            super::addresses::reachable(&self.external, &self.links.listening())
+        } else {
+            told
+        }
     }
 
     fn document_len_max(&self) -> u64 {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cairn_transports::lora::RadioCommand;
 use cairn_transports::{Lane, PeerKey, SendError, Transport};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::chunk_worker::{Expected, Job};
 use super::engine_thread::{Input, Inputs, Outside, Up};
@@ -57,6 +57,8 @@ pub(super) struct Hands {
     wrote: Arc<AtomicBool>,
     /// For those who read and store documents.
     keys: SharedKeys,
+    /// Is told of commits.
+    committed: Option<Arc<Notify>>,
 }
 
 impl Hands {
@@ -77,6 +79,7 @@ impl Hands {
             refusals: BTreeSet::new(),
             wrote,
             keys: reach.keys,
+            committed: reach.committed,
         }
     }
 
@@ -320,6 +323,9 @@ impl Outside for Hands {
             register.note(own);
         }
         self.wrote.store(true, Ordering::Relaxed);
+        if let Some(committed) = &self.committed {
+            committed.notify_one();
+        }
     }
 }
 

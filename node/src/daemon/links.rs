@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_transports::{FrameSender, Lane, Link, PeerKey, SendError};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::channels::{Channel, Channels, Sorted};
 use super::chunk_worker::{Expected, Job};
@@ -25,7 +25,7 @@ impl Channel {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "this node has held {} other spaces since it was started: start it again first",
-    u8::MAX
+    u8::MAX - 1
 )]
 pub struct TooManySpaces;
 
@@ -116,9 +116,17 @@ pub(super) struct Routed {
     pub(super) frame: Bytes,
 }
 
+/// Invitations on their way from links to whoever looks at them.
+pub(super) type Post = mpsc::Sender<(NodeId, Bytes)>;
+
 /// The links that are up, the spaces that use them, and the addresses that are listened on.
-#[derive(Clone, Default)]
-pub struct LinkTable(Arc<Mutex<Table>>);
+#[derive(Clone)]
+pub struct LinkTable {
+    table: Arc<Mutex<Table>>,
+    /// Is told when a link comes up.
+    changed: Arc<Notify>,
+    post: Post,
+}
 
 #[derive(Default)]
 struct Table {
@@ -131,8 +139,41 @@ struct Table {
 }
 
 impl LinkTable {
+    /// No links yet.
+    pub(super) fn new(changed: Arc<Notify>, post: Post) -> Self {
+        Self {
+            table: Arc::default(),
+            changed,
+            post,
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is at the other ends of the links, by their numbers.
+    pub(super) fn peers(&self) -> Vec<(u64, NodeId)> {
+        let table = self.lock();
+        table
+            .links
+            .iter()
+            .map(|(number, state)| (*number, state.info.peer))
+            .collect()
+    }
+
+    /// Sends an invitation over a link.
+    pub(super) fn post(&self, number: u64, invitation: &[u8]) {
+        let table = self.lock();
+        if let Some(state) = table.links.get(&number) {
+            let sender = SpaceSender {
+                channel: Channel::POST,
+                sender: state.sender.clone(),
+            };
+            if let Err(error) = sender.try_send(Lane::Entries, invitation) {
+                tracing::debug!(%error, "an invitation was not sent");
+            }
+        }
     }
 
     /// The links that are up.
@@ -171,7 +212,8 @@ impl LinkTable {
     pub(super) fn open(&self, seat: Seat) -> Result<Channel, TooManySpaces> {
         let mut table = self.lock();
         // A number is given once: the other sides remember whose it was.
-        let channel = Channel(table.last_channel.checked_add(1).ok_or(TooManySpaces)?);
+        let next = table.last_channel.checked_add(1).map(Channel);
+        let channel = next.filter(|next| *next != Channel::POST).ok_or(TooManySpaces)?;
         table.last_channel = channel.0;
         table.open(channel, seat);
         Ok(channel)
@@ -211,6 +253,7 @@ impl LinkTable {
             state.up(number, *channel, seat);
         }
         table.links.insert(number, state);
+        self.changed.notify_one();
         number
     }
 
@@ -243,6 +286,11 @@ impl LinkTable {
         let (channel, frame) = match state.channels.sort(frame, space_of) {
             Sorted::To(channel, frame) => (channel, frame),
             Sorted::Unreadable => (Channel::HOME, frame.clone()),
+            Sorted::Post(invitation) => {
+                // With too many at once some are left out: they come again with the next link.
+                let _ = self.post.try_send((peer, invitation));
+                return None;
+            }
             Sorted::Nowhere => return None,
         };
         Some(Routed {

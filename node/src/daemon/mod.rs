@@ -5,6 +5,7 @@
 //! files.
 
 mod addresses;
+mod card;
 mod channels;
 mod chunk_worker;
 mod clock;
@@ -16,6 +17,7 @@ mod doors;
 mod engine_thread;
 mod hands;
 mod home;
+mod hosted;
 mod invite;
 mod key_files;
 mod links;
@@ -29,8 +31,12 @@ mod recorder;
 mod register;
 mod repair;
 mod run;
+mod share_invitation;
+mod share_records;
+mod shares;
 mod sign_in;
 mod space_engine;
+mod stray;
 #[cfg(test)]
 mod test_node;
 #[cfg(test)]
@@ -38,6 +44,7 @@ mod tests;
 mod transports;
 mod whole_file;
 
+pub use card::{Card, CardError};
 pub use clock::SystemClock;
 pub use config::{ConfigError, ConfigFile, LoraFile, parse_size};
 pub use custody::{Custody, CustodyError, KeptSpace};
@@ -45,16 +52,21 @@ pub use custody_code::{CustodyCode, CustodyCodeError};
 pub use doors::run_until_stopped;
 use home::random_bytes;
 pub use home::{Home, HomeError, SpaceFile, random_seed};
+pub use hosted::HostError;
 pub use invite::{Invite, InviteError};
 pub use links::{LinkInfo, LinkTable, TooManySpaces};
 pub use modem_test::{ModemTestEvent, test_modem};
-pub use node::{IssueError, Node, NodeError};
+pub use node::{IssueError, Mount, Node, NodeError};
 pub use radio::{LoraError, LoraSettings};
 pub use radio_table::{RadioInfo, RadioTable, Signal};
 pub use recorder::{RecordError, RecordSettings};
 pub use register::Register;
 pub use run::{RunError, Running, Settings, start};
+pub use share_invitation::{Admission, InvitationError};
+pub use share_records::{ShareRecordError, is_internal};
+pub use shares::{GuestInfo, ShareError, ShareInfo, Shares};
 pub use sign_in::{SignInError, SignInFile};
+pub use stray::StrayError;
 #[cfg(test)]
 pub(crate) use test_node::TestNode;
 pub use transports::TransportsError;

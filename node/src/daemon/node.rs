@@ -1,17 +1,20 @@
 //! What doors hold of a running node.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::engine_thread::{Input, Inputs};
+use super::share_records::is_internal;
 use super::{HomeError, SystemClock, random_seed};
 use crate::mesh::{Command, CommandError, Event, Reply, Status};
-use crate::model::{Hash, NodeId, OwnerId, WallTime};
-use crate::service::Documents;
+use crate::model::{DocumentPath, FolderPath, Hash, NodeId, OwnerId, WallTime};
 use crate::service::tokens::{self, Token};
-use crate::space::{SpaceError, chunk_record};
+use crate::service::{Documents, ReadError};
+use crate::space::{Document, Folder, FolderItem, Head, SpaceError, chunk_record};
 use crate::store::{Pin, RedbStore, Store as _, StoreError, WriteTransaction as _};
 
 /// Why a node did not do what it was asked.
@@ -44,11 +47,28 @@ pub enum IssueError {
     Space(#[from] SpaceError),
 }
 
-/// A running node. Clones are the same node.
+/// A folder that lies in another space.
+#[derive(Clone)]
+pub struct Mount {
+    /// Which.
+    pub folder: FolderPath,
+    /// The node of that space.
+    pub node: Node,
+}
+
+impl Mount {
+    fn lies_below(&self, path: &FolderPath) -> bool {
+        self.folder != *path && self.folder.as_str().starts_with(path.as_str())
+    }
+}
+
+/// A running node, in one space. Clones are the same node.
 #[derive(Clone)]
 pub struct Node(Arc<Shared>);
 
 struct Shared {
+    /// Folders that lie in other spaces.
+    mounts: RwLock<Arc<Vec<Mount>>>,
     inputs: Inputs,
     clock: SystemClock,
     documents: Documents<RedbStore>,
@@ -69,6 +89,7 @@ impl Node {
         user: String,
     ) -> Self {
         Self(Arc::new(Shared {
+            mounts: RwLock::default(),
             inputs,
             clock,
             documents,
@@ -79,7 +100,135 @@ impl Node {
         }))
     }
 
-    /// Documents and folders, read from a snapshot.
+    /// Has folders lie in other spaces from now on.
+    pub(super) fn mount(&self, mounts: Vec<Mount>) {
+        *self.0.mounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mounts);
+    }
+
+    /// The folders that lie in other spaces.
+    pub fn mounts(&self) -> Arc<Vec<Mount>> {
+        self.0
+            .mounts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The node of the space in which a path lies: this one, or that of a shared folder.
+    pub fn at(&self, path: &str) -> Self {
+        let mounts = self.mounts();
+        let mount = mounts
+            .iter()
+            .find(|mount| path.starts_with(mount.folder.as_str()));
+        mount.map_or_else(|| self.clone(), |mount| mount.node.clone())
+    }
+
+    /// What a document at this path would be in the way of: a shared folder of that name, or below it.
+    pub fn mounted_below(&self, path: &DocumentPath) -> Option<FolderPath> {
+        let folder = path.as_folder();
+        let mounts = self.mounts();
+        let below = |mount: &&Mount| mount.folder.as_str().starts_with(folder.as_str());
+        mounts.iter().find(below).map(|mount| mount.folder.clone())
+    }
+
+    /// A folder, with what lies below it in other spaces.
+    pub fn folder(&self, path: &FolderPath) -> Result<Folder, ReadError> {
+        let node = self.at(path.as_str());
+        let mut folder = node.documents().folder(path)?;
+        for mount in self.mounts().iter().filter(|mount| mount.lies_below(path)) {
+            folder = folder.with(&mount.node.documents().folder(&mount.folder)?);
+        }
+        Ok(folder)
+    }
+
+    /// Lists a folder: itself, and each item. Documents come first. Where other spaces are below it, each is of one state.
+    pub fn list(
+        &self,
+        path: &FolderPath,
+        visit: &mut dyn FnMut(FolderItem) -> ControlFlow<()>,
+    ) -> Result<Folder, ReadError> {
+        let node = self.at(path.as_str());
+        let mut below: BTreeMap<String, Folder> = BTreeMap::new();
+        let mut sum = Folder::default();
+        for mount in self.mounts().iter().filter(|mount| mount.lies_below(path)) {
+            let rest = &mount.folder.as_str()[path.as_str().len()..];
+            let folder = mount.node.documents().folder(&mount.folder)?;
+            if let Some((name, _)) = rest.split_once('/').filter(|_| !folder.is_empty()) {
+                let item = below.entry(name.to_owned()).or_default();
+                *item = item.with(&folder);
+                sum = sum.with(&folder);
+            }
+        }
+        let mut ended = false;
+        let folder = node.documents().list(path, &mut |item| {
+            let item = match item {
+                FolderItem::Folder { name, .. } if is_internal(&format!("{path}{name}/")) => {
+                    return ControlFlow::Continue(());
+                }
+                FolderItem::Folder { name, folder } => {
+                    let more = below.remove(&name).unwrap_or_default();
+                    FolderItem::Folder {
+                        name,
+                        folder: folder.with(&more),
+                    }
+                }
+                document => document,
+            };
+            let flow = visit(item);
+            ended = flow.is_break();
+            flow
+        })?;
+        for (name, folder) in below {
+            if ended || visit(FolderItem::Folder { name, folder }).is_break() {
+                break;
+            }
+        }
+        Ok(folder.with(&sum))
+    }
+
+    /// Every document below a folder that is the user's, at any depth, space by space.
+    pub fn walk(
+        &self,
+        path: &FolderPath,
+        visit: &mut dyn FnMut(&DocumentPath, &Document) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let mounts = self.mounts();
+        let is_hidden = |path: &DocumentPath| {
+            is_internal(path.as_str())
+                || mounts
+                    .iter()
+                    .any(|mount| path.as_str().starts_with(mount.folder.as_str()))
+        };
+        let node = self.at(path.as_str());
+        if Arc::ptr_eq(&node.0, &self.0) {
+            self.documents().walk(path, &mut |path, document| {
+                if is_hidden(path) {
+                    return ControlFlow::Continue(());
+                }
+                visit(path, document)
+            })?;
+        } else {
+            node.documents().walk(path, visit)?;
+        }
+        for mount in mounts.iter().filter(|mount| mount.lies_below(path)) {
+            mount.node.documents().walk(&mount.folder, visit)?;
+        }
+        Ok(())
+    }
+
+    /// The documents with concurrent versions, at most `limit` of each space.
+    pub fn conflicts(&self, limit: usize) -> Result<Vec<(DocumentPath, Vec<Head>)>, ReadError> {
+        let mut conflicts = self.documents().conflicts(limit)?;
+        conflicts.retain(|(path, _)| !is_internal(path.as_str()));
+        for mount in self.mounts().iter() {
+            let mut more = mount.node.documents().conflicts(limit)?;
+            more.retain(|(path, _)| path.as_str().starts_with(mount.folder.as_str()));
+            conflicts.extend(more);
+        }
+        Ok(conflicts)
+    }
+
+    /// Documents and folders of this space alone, read from a snapshot.
     pub fn documents(&self) -> &Documents<RedbStore> {
         &self.0.documents
     }
@@ -140,6 +289,11 @@ impl Node {
 
     /// Has the engine carry out a command; what it changes is on disk when this returns.
     pub async fn command(&self, command: Command) -> Result<Reply, NodeError> {
+        if let Command::Put(put) = &command
+            && let Some(folder) = self.mounted_below(&put.path)
+        {
+            return Err(CommandError::Clash(folder.to_string()).into());
+        }
         let (reply, answer) = oneshot::channel();
         self.0
             .inputs

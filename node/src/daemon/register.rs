@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::model::{NodeId, codec};
+use crate::model::codec;
 use crate::space::records::OwnWriter;
 
 const RECORD_LEN_MAX: usize = 512;
@@ -17,7 +17,7 @@ const RECORD_LEN_MAX: usize = 512;
 /// Boot, device and inode of the database, and how far the node had written.
 type Record = (String, u64, u64, OwnWriter);
 
-/// The register of one node.
+/// The register of one node in one space.
 #[derive(Debug)]
 pub struct Register {
     file: Option<File>,
@@ -27,16 +27,16 @@ pub struct Register {
 }
 
 impl Register {
-    /// Opens the register of `node`, whose tables lie in `database`. Says what it proves: the last state of this
-    /// very file in this very run of the system, or nothing.
-    pub fn open(node: NodeId, database: &Path) -> (Self, Option<OwnWriter>) {
-        Self::open_in(&runtime_folder(), node, database)
+    /// Opens the register called `name`: the node's id, and behind it which space it is if that is not its own. The tables lie in
+    /// `database`. Says what it proves: the last state of this very file in this very run of the system, or nothing.
+    pub fn open(name: &str, database: &Path) -> (Self, Option<OwnWriter>) {
+        Self::open_in(&runtime_folder(), name, database)
     }
 
-    fn open_in(folder: &Path, node: NodeId, database: &Path) -> (Self, Option<OwnWriter>) {
+    fn open_in(folder: &Path, name: &str, database: &Path) -> (Self, Option<OwnWriter>) {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let (device, inode) = fs::metadata(database).map_or((0, 0), |file| (file.dev(), file.ino()));
-        let path = folder.join(format!("cairn-{node}.register"));
+        let path = folder.join(format!("cairn-{name}.register"));
         let proven = fs::read(&path).ok().and_then(|bytes| {
             let (last_boot, last_device, last_inode, own): Record =
                 codec::decode(&bytes, RECORD_LEN_MAX).ok()?;
@@ -100,20 +100,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("db");
         fs::write(&database, "x").unwrap();
-        let node = NodeId([7; 32]);
         let own = OwnWriter {
             incarnation: Some(Incarnation(3)),
             last: Sequence(9),
             time: HybridTime(1),
         };
-        let (register, proven) = Register::open_in(folder.path(), node, &database);
+        let (register, proven) = Register::open_in(folder.path(), "7", &database);
         assert_eq!(proven, None);
         register.note(own);
-        assert_eq!(Register::open_in(folder.path(), node, &database).1, Some(own));
+        assert_eq!(Register::open_in(folder.path(), "7", &database).1, Some(own));
 
         // A copy in its place is another file.
         fs::copy(&database, folder.path().join("copy")).unwrap();
         fs::rename(folder.path().join("copy"), &database).unwrap();
-        assert_eq!(Register::open_in(folder.path(), node, &database).1, None);
+        assert_eq!(Register::open_in(folder.path(), "7", &database).1, None);
     }
 }

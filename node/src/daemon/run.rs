@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_transports::{AddressError, Identity, Transport, TransportEvent};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::custody::{Custody, CustodySurroundings};
+use super::custody::Custody;
 use super::engine_thread::Input;
 use super::hands::Radios;
 use super::home::{Home, HomeError, random_seed};
+use super::hosted::Host;
 use super::links::LinkTable;
 use super::radio::{self, LoraError, LoraSettings};
 use super::radio_table::RadioTable;
 use super::reader::Reader;
 use super::recorder::{RecordError, RecordFile, RecordSettings};
 use super::register::Register;
+use super::shares::{POST_MAX, Shares};
 use super::space_engine::{Prepared, Reach, SpaceEngine, SpaceFiles};
 use super::transports::{self, TransportsError};
 use super::{Node, SystemClock, repair};
@@ -158,6 +160,8 @@ pub struct Running {
     pub radio: RadioTable,
     /// The spaces of others that are kept here.
     pub custody: Custody,
+    /// The folders that are shared with other users.
+    pub shares: Shares,
     /// The folder; locked as long as this lives.
     pub home: Arc<Home>,
     /// The device's key, for signing invites and revocations.
@@ -185,7 +189,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         clock.now().wall,
     )?;
     let (store, chunks) = (files.store.clone(), files.chunks.clone());
-    let (register, proven) = Register::open(device.node_id(), &repair::database(home.path()));
+    let (register, proven) = Register::open(&device.node_id().to_string(), &repair::database(home.path()));
     let on_disk = Engine::own_writer_on_disk(&store)?;
     let key = home.keys(
         records::membership(&store.read()?)
@@ -219,6 +223,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     let prepared = Prepared::new(files)?;
     let (events, incoming) = mpsc::channel::<TransportEvent>(EVENTS_MAX);
     let identity = || Identity::new(*device.seed());
+    Host::clean(home.path()).map_err(RunError::system("cannot remove the files of a space that went"))?;
     let kept = Custody::on_disk(home.path())?;
     let told_of = kept.iter().flat_map(|kept| &kept.addresses);
     let dialled: Vec<String> = settings
@@ -237,7 +242,9 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     let members = space.membership.holders(clock.now().wall);
     let others = members.into_iter().filter(|member| *member != device.node_id());
     transports::keep_in_touch(&transports, others);
-    let links = LinkTable::default();
+    let changed = Arc::new(Notify::new());
+    let (post, posted) = mpsc::channel(POST_MAX);
+    let links = LinkTable::new(changed.clone(), post);
     links.open_home(prepared.seat(space.owner));
     let mut radios = Radios::new();
     let mut radio_table = RadioTable::default();
@@ -275,17 +282,21 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         radios,
         register: Some(register),
         keys: keys.clone(),
+        committed: Some(changed.clone()),
     };
     let engine = prepared.start(engine, clock, reach, recorder)?;
-    let surroundings = CustodySurroundings {
+    let host = Arc::new(Host {
         home: home.clone(),
         device: device.clone(),
         clock,
         links: links.clone(),
         transports: transports.clone(),
         damaged: tell_damage,
-    };
-    let custody = Custody::start(surroundings, space.owner, kept, found_damaged).await;
+        changed: changed.clone(),
+    });
+    let custody = Custody::start(host.clone(), space.owner, kept, found_damaged).await;
+    let shares = Shares::new(host, node.clone(), settings.name.clone(), found_damaged);
+    shares.start(changed, posted).await;
     // Last, so that every space gets its share of the first link.
     tokio::spawn(Reader::new(links.clone()).run(incoming));
     Ok(Running {
@@ -294,6 +305,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         links,
         radio: radio_table,
         custody,
+        shares,
         home,
         device,
         damaged,
@@ -318,6 +330,7 @@ impl Running {
                 tracing::debug!("a transport took too long to close its links");
             }
         }
+        self.shares.stop().await;
         self.custody.stop().await;
         self.engine.stop().await
     }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cairn_transports::Transport;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::SystemClock;
 use super::chunk_worker::{self, Expected, Job};
@@ -78,6 +78,8 @@ pub(super) struct Reach {
     pub(super) radios: Radios,
     pub(super) register: Option<Register>,
     pub(super) keys: SharedKeys,
+    /// Is told of commits.
+    pub(super) committed: Option<Arc<Notify>>,
 }
 
 impl Prepared {

@@ -319,11 +319,15 @@ impl<S: Store> Engine<S> {
     fn grant_links(&mut self, now: Now) -> Result<()> {
         let mut opened = Vec::new();
         let mut shut = Vec::new();
+        let mut ended = Vec::new();
         let before = self.links.granted_peers();
         for (id, link) in &mut self.links.by_id {
             let may = link.instance.is_some() && self.membership.capabilities(link.peer, now.wall).is_some();
             if may && !link.granted {
                 opened.push((*id, link.peer));
+            }
+            if link.granted && !may {
+                ended.push(*id);
             }
             if self.membership.is_revoked(link.peer) {
                 shut.push((*id, link.peer, "this node was revoked by its owner"));
@@ -335,6 +339,11 @@ impl<S: Store> Engine<S> {
                 ));
             }
             link.granted = may;
+        }
+        // They would ask in vain why nothing comes any more.
+        for id in ended {
+            let membership = Message::Membership(self.membership.clone());
+            self.send(id, &membership);
         }
         for (id, peer, reason) in shut {
             self.close(id, peer, reason, false);

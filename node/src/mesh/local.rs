@@ -231,11 +231,12 @@ impl<S: Store> Engine<S> {
         what: What,
         chunks_here: bool,
     ) -> Result<std::result::Result<Dot, CommandError>> {
-        if self.membership.is_revoked(self.node) {
+        let ever = self.membership.capabilities_ever(self.node);
+        let still = self.membership.granted_still(self.node);
+        if self.membership.is_revoked(self.node) || ever.is_some() && still.is_none() {
             return Ok(Err(CommandError::Revoked(self.node)));
         }
-        let granted = self.membership.capabilities_ever(self.node);
-        if granted.is_some_and(|own| !own.includes(Capabilities::WRITE)) {
+        if still.is_some_and(|own| !own.includes(Capabilities::WRITE)) {
             return Ok(Err(CommandError::HoldsOnly));
         }
         if matches!(what, What::Secret(..) | What::Again(..)) {

@@ -36,6 +36,9 @@ impl Capabilities {
     /// A one-time key in an invite: admits, and does nothing else itself.
     pub const INVITE: Self = Self(16 | 15);
 
+    /// The key of another user in a folder that is shared with that user: admits the user's devices, who may read.
+    pub const INVITE_TO_READ: Self = Self(16 | 8 | 4 | 1);
+
     /// Says whether all of `other` is included.
     pub const fn includes(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -47,7 +50,7 @@ impl Capabilities {
     }
 
     /// What either set includes.
-    pub(super) const fn union(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

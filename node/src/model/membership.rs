@@ -230,7 +230,7 @@ impl Membership {
     }
 
     /// What the grants of `subject` that stand give it, whether or not they ran out.
-    pub(super) fn granted_still(&self, subject: NodeId) -> Option<Capabilities> {
+    pub fn granted_still(&self, subject: NodeId) -> Option<Capabilities> {
         self.grants_of(subject)
             .filter(|(id, _)| self.standing.has(**id))
             .map(|(_, grant)| grant.capabilities)

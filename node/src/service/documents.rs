@@ -7,7 +7,7 @@ use crate::model::{
     Category, ChunkRef, Content, DocumentPath, Dot, ETag, FolderPath, Hash, Manifest, Payload, WallTime,
 };
 use crate::seal::{ChunkKey, Contents};
-use crate::space::{Document, FolderItem, Head, SpaceError, View};
+use crate::space::{Document, Folder, FolderItem, Head, SpaceError, View};
 use crate::store::{ChunkError, ChunkFiles, Pin, Store, StoreError};
 
 /// Why something cannot be read.
@@ -72,17 +72,6 @@ pub enum Lookup {
     Found(Box<Found>),
     /// Nothing.
     Absent,
-}
-
-/// A folder. One that was never made is empty.
-#[derive(Debug, Clone)]
-pub struct FoundFolder {
-    /// Its tag.
-    pub etag: ETag,
-    /// Documents below, at any depth.
-    pub documents: u64,
-    /// Their bytes.
-    pub bytes: u64,
 }
 
 /// The bytes of a document, read piece by piece.
@@ -200,6 +189,11 @@ impl<S: Store> Documents<S> {
         Self { store, chunks, keys }
     }
 
+    /// The space's keys.
+    pub fn keys(&self) -> &SharedKeys {
+        &self.keys
+    }
+
     /// The chunk files.
     pub fn chunks(&self) -> &ChunkFiles {
         &self.chunks
@@ -300,32 +294,23 @@ impl<S: Store> Documents<S> {
         })
     }
 
-    /// The folder at `path`.
-    pub fn folder(&self, path: &FolderPath) -> Result<FoundFolder, ReadError> {
+    /// The folder at `path`. One that was never made is empty.
+    pub fn folder(&self, path: &FolderPath) -> Result<Folder, ReadError> {
         let read = self.store.read()?;
-        let folder = View(&read).folder(path)?;
-        Ok(FoundFolder {
-            etag: folder.etag(),
-            documents: folder.documents,
-            bytes: folder.bytes,
-        })
+        Ok(View(&read).folder(path)?)
     }
 
-    /// Lists a folder: its tag, then each item, all of one state. Documents come first.
+    /// Lists a folder: itself, and each item, all of one state. Documents come first.
     pub fn list(
         &self,
         path: &FolderPath,
         visit: &mut dyn FnMut(FolderItem) -> ControlFlow<()>,
-    ) -> Result<FoundFolder, ReadError> {
+    ) -> Result<Folder, ReadError> {
         let read = self.store.read()?;
         let view = View(&read);
         let folder = view.folder(path)?;
         view.list(path, visit)?;
-        Ok(FoundFolder {
-            etag: folder.etag(),
-            documents: folder.documents,
-            bytes: folder.bytes,
-        })
+        Ok(folder)
     }
 
     /// Every document below a folder, at any depth, in the order of the tables.

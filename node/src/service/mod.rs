@@ -9,6 +9,6 @@ mod keys;
 pub mod tokens;
 mod upload;
 
-pub use documents::{Body, Documents, Found, FoundFolder, Lookup, ReadError};
+pub use documents::{Body, Documents, Found, Lookup, ReadError};
 pub use keys::SharedKeys;
 pub use upload::{Upload, UploadError, Uploaded};

@@ -101,6 +101,15 @@ impl Folder {
         })
     }
 
+    /// This, and what lies below another folder.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        self.version.add(other.version);
+        self.documents += other.documents;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self
+    }
+
     /// Says whether nothing lies below: such a folder does not exist.
     pub fn is_empty(&self) -> bool {
         self.documents == 0

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::client::{Answer, request};
 use crate::api::{HttpConfig, serve};
 use crate::control::{Desk, ErrorKind, Extras, Failure};
-use crate::daemon::{Custody, SignInFile, TestNode};
+use crate::daemon::{Custody, Shares, SignInFile, TestNode};
 use crate::mesh::Command;
 use crate::model::{FolderPath, NodeId, WallTime};
 use crate::seal::Passphrase;
@@ -53,6 +53,14 @@ impl Extras for Alone {
 
     fn custody(&self) -> Option<Custody> {
         None
+    }
+
+    fn shares(&self) -> Option<Shares> {
+        None
+    }
+
+    fn addresses(&self, told: Vec<String>) -> Vec<String> {
+        told
     }
 
     fn document_len_max(&self) -> u64 {
@@ -157,7 +165,7 @@ impl House {
         let documents = self.node.node.documents();
         let root = documents.folder(&FolderPath::root()).unwrap();
         State {
-            etag: root.etag.to_string(),
+            etag: root.etag().to_string(),
             documents: root.documents,
             bytes: root.bytes,
             chunks: documents.chunks().list().count(),

@@ -11,10 +11,12 @@ export const load = (_, byItself) => ask({ do: 'status' }, byItself);
 
 export function draw(status, _, again) {
   const own = el('tr', {},
-    el('th', { scope: 'row' }, 'This node ', id(status.node)), el('td', {}, 'Here'), el('td', {}));
+    el('th', { scope: 'row' }, 'This node ', el('span', { class: 'id' }, status.node)), el('td', {}, 'Here'), el('td', {}));
+  // Other users' nodes stand under Sharing.
+  const peers = status.peers.filter(peer => !peer.custodian);
   return [
-    table(many(status.peers.length + 1, 'device'), ['Device', 'State', ['Actions', 'unseen']],
-      [own, status.peers.map(peer => row(peer, again))]),
+    table(many(peers.length + 1, 'device'), ['Device', 'State', ['Actions', 'unseen']],
+      [own, peers.map(peer => row(peer, again))]),
     inviteForm(),
   ];
 }

@@ -27,7 +27,9 @@ export async function load(path, byItself) {
 
 export function draw(items, path, again) {
   const here = folder(path);
-  return [crumbs(here), list(items, here, again), here !== '/' && items.length === 0
+  const shares = /^\/shared\/[^/]+\//.test(here)
+    && el('p', {}, el('a', { href: `#/sharing${here.split('/').map(encodeURIComponent).join('/')}` }, 'Share this folder'));
+  return [crumbs(here), list(items, here, again), shares, here !== '/' && items.length === 0
     && el('p', { class: 'hint' }, 'A folder comes with its first document, and goes with its last.'), uploadForm(here)];
 }
 

@@ -10,10 +10,11 @@ import * as devices from './devices.js';
 import * as files from './files.js';
 import * as neighbours from './neighbours.js';
 import * as pending from './pending.js';
+import * as sharing from './sharing.js';
 import * as tokens from './tokens.js';
 import * as uploads from './uploads.js';
 
-const PARTS = { files, neighbours, pending, conflicts, devices, tokens };
+const PARTS = { files, sharing, neighbours, pending, conflicts, devices, tokens };
 const LIVE_MS = 5000;
 const UPLOADING_MS = 60_000;
 

@@ -1,0 +1,303 @@
+//! What a user's devices have to know of cards and shared folders: private documents of the node's own, in step like all others.
+//!
+//! ```text
+//! /private/.cairn/users/<owner id>                     a card
+//! /private/.cairn/shares/<space>/own                   a folder that the user shares: the key of its space
+//! /private/.cairn/shares/<space>/with/<owner id>       with whom
+//! /private/.cairn/shares/<space>/admission             a folder that another user shares with this one
+//! ```
+//! They are for no token and in no archive; the recovery phrase brings them back with the rest.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_bytes::ByteArray;
+use zeroize::Zeroizing;
+
+use super::card::Card;
+use super::share_invitation::Admission;
+use super::{Node, NodeError};
+use crate::mesh::{Command, CommandError, Delete, Precondition, Put};
+use crate::model::{Capabilities, DocumentPath, FolderPath, KeyPair, NodeId, OwnerId, codec};
+use crate::service::{Lookup, ReadError, UploadError};
+use crate::space::FolderVersion;
+
+const RECORD_LEN_MAX: usize = 16 * 1024;
+const VERSION: u8 = 1;
+const CONTENT_TYPE: &str = "application/cbor";
+
+/// Why a record cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShareRecordError {
+    /// A path that is none.
+    #[error("{0} is no place for a record")]
+    Path(String),
+    /// Reading.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Taking in.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    /// The engine.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+/// A folder that this node's user shares.
+#[derive(Clone)]
+pub(super) struct OwnShare {
+    /// The owner key of its space.
+    pub(super) key: KeyPair,
+    pub(super) folder: FolderPath,
+}
+
+/// A user with whom a folder is shared.
+#[derive(Debug, Clone)]
+pub(super) struct Guest {
+    pub(super) user: String,
+    /// That user's key for this folder.
+    pub(super) key: NodeId,
+    pub(super) writes: bool,
+    /// Sealed to the user's devices, for them alone.
+    pub(super) invitation: String,
+}
+
+type OwnWire = (u8, ByteArray<32>, String);
+type GuestWire = (u8, String, NodeId, bool, String);
+
+/// What is known of one shared folder.
+#[derive(Clone, Default)]
+pub(super) struct ShareRecord {
+    pub(super) own: Option<OwnShare>,
+    pub(super) guests: BTreeMap<OwnerId, Guest>,
+    pub(super) admission: Option<Admission>,
+}
+
+impl ShareRecord {
+    /// Where the folder lies.
+    pub(super) fn folder(&self) -> Option<&FolderPath> {
+        let own = self.own.as_ref().map(|own| &own.folder);
+        own.or(self.admission.as_ref().map(|admission| &admission.folder))
+    }
+
+    /// Says whether this user may write there.
+    pub(super) fn writes(&self) -> bool {
+        self.own.is_some() || self.admission.as_ref().is_some_and(Admission::writes)
+    }
+}
+
+/// The records of a user, in the user's own space.
+#[derive(Clone)]
+pub(super) struct ShareRecords {
+    home: Node,
+}
+
+fn root() -> Result<FolderPath, ShareRecordError> {
+    FolderPath::parse(INTERNAL).map_err(|_| ShareRecordError::Path(INTERNAL.into()))
+}
+
+/// The folder of the node's own documents.
+const INTERNAL: &str = "/private/.cairn/";
+
+/// Says whether a path is one of the node's own documents, which are for nobody else.
+pub fn is_internal(path: &str) -> bool {
+    path.starts_with(INTERNAL)
+}
+
+impl ShareRecords {
+    pub(super) fn new(home: Node) -> Self {
+        Self { home }
+    }
+
+    /// Changes with every record.
+    pub(super) fn version(&self) -> Result<FolderVersion, ShareRecordError> {
+        Ok(self.home.documents().folder(&root()?)?.version)
+    }
+
+    /// All bodies below the root that are here, by what follows it in their paths. Blocks.
+    fn bodies(&self) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>, ShareRecordError> {
+        let documents = self.home.documents();
+        let mut paths = Vec::new();
+        documents.walk(&root()?, &mut |path, _| {
+            paths.push(path.clone());
+            ControlFlow::Continue(())
+        })?;
+        let mut bodies = BTreeMap::new();
+        for path in paths {
+            let Lookup::Found(found) = documents.document(&path)? else {
+                continue;
+            };
+            let Some(body) = found.body.filter(|body| body.len() <= RECORD_LEN_MAX as u64) else {
+                continue;
+            };
+            let name = path.as_str()[INTERNAL.len()..].to_owned();
+            bodies.insert(name, Zeroizing::new(body.read_at(0)?));
+        }
+        Ok(bodies)
+    }
+
+    /// The cards of other users. Blocks.
+    pub(super) fn cards(&self) -> Result<BTreeMap<OwnerId, (String, Card)>, ShareRecordError> {
+        let mut cards = BTreeMap::new();
+        for (name, body) in self.bodies()? {
+            if let Some(owner) = name.strip_prefix("users/")
+                && let Some((_, called, text)) = read::<(u8, String, String)>(&body)
+                && let Ok(card) = Card::decode(&text)
+                && card.owner.to_string() == owner
+            {
+                cards.insert(card.owner, (called, card));
+            }
+        }
+        Ok(cards)
+    }
+
+    /// The shared folders. Blocks.
+    pub(super) fn shares(&self) -> Result<BTreeMap<OwnerId, ShareRecord>, ShareRecordError> {
+        let mut shares: BTreeMap<OwnerId, ShareRecord> = BTreeMap::new();
+        for (name, body) in self.bodies()? {
+            let items: Vec<&str> = name.split('/').collect();
+            let ["shares", space, rest @ ..] = &items[..] else {
+                continue;
+            };
+            let Ok(space) = space.parse::<OwnerId>() else {
+                continue;
+            };
+            match rest {
+                ["own"] => {
+                    let own = read::<OwnWire>(&body).and_then(|(_, seed, folder)| {
+                        let key = KeyPair::from_seed(&seed);
+                        let folder = FolderPath::parse(&folder).ok()?;
+                        (key.owner_id() == space).then_some(OwnShare { key, folder })
+                    });
+                    shares.entry(space).or_default().own = own;
+                }
+                ["admission"] => {
+                    let admission = Admission::decode(&body).filter(|admission| admission.space == space);
+                    shares.entry(space).or_default().admission = admission;
+                }
+                ["with", owner] => {
+                    if let Ok(owner) = owner.parse()
+                        && let Some((_, user, key, writes, invitation)) = read::<GuestWire>(&body)
+                    {
+                        let guest = Guest {
+                            user,
+                            key,
+                            writes,
+                            invitation,
+                        };
+                        shares.entry(space).or_default().guests.insert(owner, guest);
+                    }
+                }
+                _ => {}
+            }
+        }
+        shares.retain(|_, share| share.folder().is_some());
+        Ok(shares)
+    }
+
+    pub(super) async fn put_card(&self, called: &str, card: &Card) -> Result<(), ShareRecordError> {
+        let body = codec::encode(&(VERSION, called.to_owned(), card.encode()));
+        self.put(&format!("users/{}", card.owner), body.into()).await
+    }
+
+    pub(super) async fn remove_card(&self, owner: OwnerId) -> Result<(), ShareRecordError> {
+        self.remove(&format!("users/{owner}")).await
+    }
+
+    pub(super) async fn put_own(&self, own: &OwnShare) -> Result<(), ShareRecordError> {
+        let wire: OwnWire = (
+            VERSION,
+            ByteArray::new(*own.key.seed()),
+            own.folder.as_str().to_owned(),
+        );
+        let body = Zeroizing::new(codec::encode(&wire));
+        self.put(&format!("shares/{}/own", own.key.owner_id()), body)
+            .await
+    }
+
+    pub(super) async fn put_guest(
+        &self,
+        space: OwnerId,
+        owner: OwnerId,
+        guest: &Guest,
+    ) -> Result<(), ShareRecordError> {
+        let wire: GuestWire = (
+            VERSION,
+            guest.user.clone(),
+            guest.key,
+            guest.writes,
+            guest.invitation.clone(),
+        );
+        let body = codec::encode(&wire);
+        self.put(&format!("shares/{space}/with/{owner}"), body.into())
+            .await
+    }
+
+    pub(super) async fn remove_guest(&self, space: OwnerId, owner: OwnerId) -> Result<(), ShareRecordError> {
+        self.remove(&format!("shares/{space}/with/{owner}")).await
+    }
+
+    pub(super) async fn put_admission(&self, admission: &Admission) -> Result<(), ShareRecordError> {
+        let name = format!("shares/{}/admission", admission.space);
+        self.put(&name, admission.encode()).await
+    }
+
+    pub(super) async fn remove_admission(&self, space: OwnerId) -> Result<(), ShareRecordError> {
+        self.remove(&format!("shares/{space}/admission")).await
+    }
+
+    async fn put(&self, name: &str, body: Zeroizing<Vec<u8>>) -> Result<(), ShareRecordError> {
+        let path = path(name)?;
+        let (home, at) = (self.home.clone(), path.clone());
+        let uploaded = tokio::task::spawn_blocking(move || -> Result<_, ShareRecordError> {
+            let upload = home.documents().upload(&at, RECORD_LEN_MAX as u64);
+            let mut upload = upload.ok_or(NodeError::Refused(CommandError::NoKey))?;
+            upload.write(&body)?;
+            Ok(upload.finish(CONTENT_TYPE.into())?)
+        });
+        let uploaded = uploaded.await.map_err(|_| NodeError::Stopped)??;
+        let put = Put {
+            path,
+            content: uploaded.content,
+            attachment: uploaded.attachment,
+            chunk_keys: uploaded.chunk_keys,
+            precondition: Precondition::default(),
+            resolve: true,
+        };
+        let stored = self.home.command(Command::Put(put)).await;
+        drop(uploaded.pins);
+        stored?;
+        Ok(())
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), ShareRecordError> {
+        let delete = Delete {
+            path: path(name)?,
+            precondition: Precondition::default(),
+        };
+        match self.home.command(Command::Delete(delete)).await {
+            Ok(_) | Err(NodeError::Refused(CommandError::NotFound(_))) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn path(name: &str) -> Result<DocumentPath, ShareRecordError> {
+    let path = format!("{INTERNAL}{name}");
+    DocumentPath::parse(&path).map_err(|_| ShareRecordError::Path(path))
+}
+
+fn read<T: Serialize + DeserializeOwned>(body: &[u8]) -> Option<T> {
+    codec::decode(body, RECORD_LEN_MAX).ok()
+}
+
+/// What a user's key for a shared folder may do.
+pub(super) const fn user_capabilities(writes: bool) -> Capabilities {
+    if writes {
+        Capabilities::INVITE
+    } else {
+        Capabilities::INVITE_TO_READ
+    }
+}
