@@ -303,7 +303,13 @@ fn a_user_s_key_that_is_taken_back_takes_its_devices_along() {
             world.run(Duration::from_secs(1)).unwrap();
             assert!(matches!(world.reply(request), Some(Ok(_))));
         };
-        admit(&mut world, 0, user.node_id(), Capabilities::INVITE, &owner());
+        admit(
+            &mut world,
+            0,
+            user.node_id(),
+            Capabilities::GUEST_WRITES,
+            &owner(),
+        );
         let reads = Capabilities::READ
             .union(Capabilities::WRITE)
             .union(Capabilities::HOLD);

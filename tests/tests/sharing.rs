@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cairn_tests::{Daemon, Http, Random, cairn, cairn_given, eventually};
+use cairn_tests::{Daemon, Http, Pair, Random, cairn, cairn_given, eventually};
 use serde_json::Value;
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -345,4 +345,131 @@ fn what_cannot_be_shared_is_refused_with_a_sentence() {
     );
     assert_eq!(ben.http().delete("/shared/mine/x").unwrap(), 200);
     reads(&ben.http(), "/shared/mine/x", b"Ada's");
+}
+
+#[test]
+fn what_lies_in_a_folder_goes_into_the_share_whole() {
+    let pair = Pair::new();
+    let folder = tempfile::tempdir().unwrap();
+    let ben = Daemon::start(&folder.path().join("ben"), &["--user", "ben"]);
+    let (a, b) = (pair.a.http(), pair.b.http());
+    a.store("/shared/plans/year", b"same");
+    reads(&b, "/shared/plans/year", b"same");
+    // Two versions that know nothing of one another, and one more document of the device that does not share.
+    pair.apart();
+    a.store("/shared/plans/both", b"one");
+    b.store("/shared/plans/both", b"the other");
+    b.store("/shared/plans/late", &Random(4).bytes(50_000));
+    let card = cairn(&ben.home, &["card"]);
+    let code = cairn(
+        &pair.a.home,
+        &["share", "/shared/plans/", "--with", card.trim(), "--write"],
+    );
+    cairn(&ben.home, &["shares", "accept", code.trim()]);
+    reads(&ben.http(), "/shared/plans/both", b"one");
+    pair.together();
+    // All of it is there, for everybody, and nothing is left beside it.
+    reads(&ben.http(), "/shared/plans/late", &Random(4).bytes(50_000));
+    let all = |node: &Daemon| {
+        let items = json(node, &["ls", "-r", "/shared/plans/"]);
+        let items = items.as_array().unwrap().iter();
+        let mut bodies: Vec<(String, String)> = items
+            .map(|item| {
+                let name = item["name"].as_str().unwrap().to_owned();
+                let (_, body, _) =
+                    cairn_given(&node.home, &["get", &format!("/shared/plans/{name}"), "-"], "");
+                (name, body)
+            })
+            .filter(|(name, _)| name != "late")
+            .collect();
+        bodies.sort();
+        bodies
+    };
+    let texts = |node: &Daemon| {
+        let mut texts: Vec<String> = all(node).into_iter().map(|(_, body)| body).collect();
+        texts.sort();
+        texts
+    };
+    eventually(DEADLINE, || {
+        let found = [texts(&pair.a), texts(&pair.b), texts(&ben)];
+        (found.iter().all(|texts| *texts == ["one", "same", "the other"]))
+            .then_some(())
+            .ok_or_else(|| format!("{found:?}"))
+    });
+    assert_eq!(all(&pair.a), all(&ben));
+    for node in [&pair.a, &pair.b] {
+        let told = share(node, "/shared/plans/").unwrap();
+        assert_eq!(told["documents"], 4, "{told}");
+    }
+    // Nothing goes round in circles.
+    let digest = share(&ben, "/shared/plans/").unwrap()["clock_digest"].clone();
+    a.store("/notes/elsewhere", b"x");
+    reads(&b, "/notes/elsewhere", b"x");
+    assert_eq!(share(&ben, "/shared/plans/").unwrap()["clock_digest"], digest);
+}
+
+#[test]
+fn rights_change_devices_are_shut_out_and_whoever_left_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = |name: &str| folder.path().join(name);
+    let ada = Daemon::start(&home("ada"), &["--user", "ada"]);
+    ada.invite(&home("lost"), &[]);
+    let mut lost = Daemon::start(&home("lost"), &[]);
+    let ben = Daemon::start(&home("ben"), &["--user", "ben"]);
+    meet(&ada, &ben);
+    ada.http().store("/shared/other/x", b"keeps the link up");
+    cairn(&ada.home, &["share", "/shared/other/", "--with", "ben"]);
+    ada.http().store("/shared/notes/a", b"a");
+    cairn(
+        &ada.home,
+        &["share", "/shared/notes/", "--with", "ben", "--write"],
+    );
+    reads(&ben.http(), "/shared/notes/a", b"a");
+    ben.http().store("/shared/notes/by-ben", b"by Ben");
+    reads(&lost.http(), "/shared/notes/by-ben", b"by Ben");
+
+    // From now on Ben reads: the new key comes over the link that is there.
+    cairn(&ada.home, &["share", "/shared/notes/", "--with", "ben"]);
+    eventually(DEADLINE, || {
+        let told = share(&ben, "/shared/notes/").unwrap();
+        (told["write"] == false)
+            .then_some(())
+            .ok_or_else(|| told.to_string())
+    });
+    ada.http().store("/shared/notes/b", b"b");
+    reads(&ben.http(), "/shared/notes/b", b"b");
+    let refused = ben.http().put("/shared/notes/no", b"no", &[]).unwrap();
+    assert_eq!(refused.0, 403);
+
+    // A device of Ada's is lost: it is out of what she shares as well.
+    lost.terminate();
+    let id = lost.status["node"].as_str().unwrap();
+    let told = json(&ada, &["revoke", id]);
+    assert_eq!(
+        told["shared"],
+        serde_json::json!(["/shared/notes/", "/shared/other/"]),
+        "{told}"
+    );
+    ada.http().store("/shared/notes/secret", b"NotForTheLostDevice");
+    reads(&ben.http(), "/shared/notes/secret", b"NotForTheLostDevice");
+    lost.restart();
+    ada.http()
+        .store("/shared/notes/more", b"NotForTheLostDevice either");
+    reads(&ben.http(), "/shared/notes/more", b"NotForTheLostDevice either");
+    for name in ["secret", "more"] {
+        assert_eq!(status_of(&lost.http(), &format!("/shared/notes/{name}")), 404);
+    }
+
+    // Ben leaves, and comes back by the invitation that he had.
+    cairn(&ben.home, &["unshare", "/shared/notes/"]);
+    assert_eq!(status_of(&ben.http(), "/shared/notes/a"), 404);
+    let code = cairn(&ada.home, &["share", "/shared/notes/", "--with", "ben"]);
+    cairn(&ben.home, &["shares", "accept", code.trim()]);
+    for (name, body) in [
+        ("a", &b"a"[..]),
+        ("by-ben", b"by Ben"),
+        ("secret", b"NotForTheLostDevice"),
+    ] {
+        reads(&ben.http(), &format!("/shared/notes/{name}"), body);
+    }
 }

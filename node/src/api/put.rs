@@ -129,7 +129,7 @@ async fn commit(
     let node = node.clone();
     let task = tokio::spawn(async move {
         let result = node.command(command).await;
-        if let Err(NodeError::Refused(_)) = &result {
+        if let Err(NodeError::Refused(_) | NodeError::Closed(_)) = &result {
             upload::discard(node, pins).await;
         }
         result

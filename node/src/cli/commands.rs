@@ -179,6 +179,19 @@ pub(super) fn run(cli: Cli) -> Outcome {
                 "{} is shut out for good. What it holds already it keeps.",
                 text(value, "revoked")
             );
+            let shared: Vec<&str> = value["shared"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            if !shared.is_empty() {
+                eprintln!(
+                    "It had the keys of the folders that you share ({}). If you lost it, and did not only retire it: move what is in them to folders \
+                     that you share anew.",
+                    shared.join(", ")
+                );
+            }
             Ok(())
         }),
         Some(Words::Card {

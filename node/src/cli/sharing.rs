@@ -158,13 +158,17 @@ fn list(value: &Value) -> io::Result<()> {
             (Some(problem), _) => problem.to_owned(),
             (None, false) => "something else lies there: move it elsewhere".to_owned(),
             (None, true) => format!(
-                "{} documents, {}{}",
+                "{} documents, {}{}{}",
                 number(share, "documents"),
                 size(number(share, "bytes")),
                 if share["ended"] == true {
                     ", shared no longer"
                 } else {
                     ""
+                },
+                match number(share, "hidden") {
+                    0 => String::new(),
+                    hidden => format!(", over {hidden} of your own"),
                 }
             ),
         };

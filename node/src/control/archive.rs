@@ -212,7 +212,13 @@ pub(super) fn import(
             return Err(failure.after(documents));
         }
         let stored = runtime.block_on(async {
-            store(node, path, upload.finish(content_type)?, Precondition::default()).await
+            store(
+                &inner,
+                path,
+                upload.finish(content_type)?,
+                Precondition::default(),
+            )
+            .await
         });
         stored.map_err(|failure| failure.after(documents))?;
         documents += 1;

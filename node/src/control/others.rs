@@ -31,7 +31,11 @@ impl From<ShareError> for Failure {
                 ErrorKind::NotFound
             }
             ShareError::NotYours(_) => ErrorKind::Denied,
-            ShareError::Nested(_) | ShareError::OwnCard | ShareError::InTheWay(_) => ErrorKind::Conflict,
+            ShareError::Nested(_)
+            | ShareError::OwnCard
+            | ShareError::InTheWay(_)
+            | ShareError::Taken(_)
+            | ShareError::AlreadyHere => ErrorKind::Conflict,
             _ => ErrorKind::Failed,
         };
         match error {
@@ -216,9 +220,11 @@ async fn share_json(share: ShareInfo) -> Value {
         "with": guests.collect::<Vec<_>>(),
         "mounted": share.mounted,
         "ended": share.ended,
+        "hidden": share.hidden,
     });
     let Some(node) = share.node else {
-        return merged(told, json!({ "problem": "it does not run" }));
+        let problem = share.problem.unwrap_or_else(|| "it does not run".into());
+        return merged(told, json!({ "problem": problem }));
     };
     match node.status().await {
         Ok(status) => merged(

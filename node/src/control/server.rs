@@ -102,7 +102,7 @@ impl From<NodeError> for Failure {
     fn from(error: NodeError) -> Self {
         match error {
             NodeError::Refused(refused) => refused.into(),
-            NodeError::Stopped => failed(error),
+            NodeError::Stopped | NodeError::Closed(_) => failed(error),
         }
     }
 }
@@ -135,10 +135,7 @@ impl From<UploadError> for Failure {
 
 pub(super) fn document(path: &str) -> Result<DocumentPath, Failure> {
     if is_internal(path) {
-        return Err(Failure::new(
-            ErrorKind::Denied,
-            "what lies there the node keeps for itself",
-        ));
+        return Err(kept_for_itself());
     }
     DocumentPath::parse(path).map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))
 }
@@ -149,7 +146,14 @@ pub(super) fn folder(path: &str) -> Result<FolderPath, Failure> {
     } else {
         format!("{path}/")
     };
+    if is_internal(&path) {
+        return Err(kept_for_itself());
+    }
     FolderPath::parse(&path).map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))
+}
+
+fn kept_for_itself() -> Failure {
+    Failure::new(ErrorKind::Denied, "what lies there the node keeps for itself")
 }
 
 impl Desk {
@@ -378,6 +382,9 @@ impl Desk {
                     if let Some(entry) = view.entry(dot).map_err(failed)? {
                         let name = &entry.change().name;
                         let path = view.path_of(name).map_err(failed)?;
+                        if path.as_ref().is_some_and(|path| is_internal(path.as_str())) {
+                            continue;
+                        }
                         changes.push(json!({
                             "path": path.map_or_else(|| name.to_string(), |path| path.to_string()),
                             "change": dot.to_string(),
@@ -522,7 +529,13 @@ impl Desk {
         };
         let command = self.extras.revoke(peer.node)?;
         self.node.command(command).await?;
-        Ok(json!({ "revoked": peer.node.to_string() }))
+        // It had the keys of what the user shares.
+        let shared = match self.extras.shares() {
+            Some(shares) => shares.shut_out(peer.node).await?,
+            None => Vec::new(),
+        };
+        let shared: Vec<String> = shared.iter().map(ToString::to_string).collect();
+        Ok(json!({ "revoked": peer.node.to_string(), "shared": shared }))
     }
 
     async fn put(
@@ -545,22 +558,25 @@ impl Desk {
                 Precondition(vec![Condition::IfMatch(TagSet::Tags(vec![tag]))])
             }
         };
-        let uploaded = self.receive(&path, content_type, from).await?;
-        store(&self.node, path, uploaded, precondition).await
+        // One space for the bytes and the entry, whatever comes to lie there meanwhile.
+        let node = self.node.at(path.as_str());
+        let uploaded = self.receive(&node, &path, content_type, from).await?;
+        store(&node, path, uploaded, precondition).await
     }
 
     /// Takes a body to the disk.
     async fn receive(
         &self,
+        node: &Node,
         path: &DocumentPath,
         content_type: String,
         from: &mut (impl AsyncRead + Unpin),
     ) -> Result<Uploaded, Failure> {
         let (pieces, mut incoming) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
         let len_max = self.extras.document_len_max();
-        let node = self.node.at(path.as_str());
         let upload = node.documents().upload(path, len_max);
         let mut upload = upload.ok_or(CommandError::NoKey)?;
+        let node = node.clone();
         let writing = tokio::task::spawn_blocking(move || {
             let failure = loop {
                 match incoming.blocking_recv() {
@@ -732,7 +748,6 @@ pub(super) async fn store(
     uploaded: Uploaded,
     precondition: Precondition,
 ) -> Outcome {
-    let node = &node.at(path.as_str());
     let put = Put {
         path: path.clone(),
         content: uploaded.content.clone(),

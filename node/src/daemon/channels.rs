@@ -34,6 +34,8 @@ impl Channel {
 pub(super) enum Sorted {
     /// To this space, without its channel.
     To(Channel, Bytes),
+    /// A greeting of this space, which wanted no more of this link.
+    Again(Channel, Bytes),
     /// An invitation to a shared folder.
     Post(Bytes),
     /// Nobody can read it.
@@ -42,13 +44,16 @@ pub(super) enum Sorted {
     Nowhere,
 }
 
+/// A greeting, and the tag in it.
+type Greeting = (Hash, Bytes);
+
 /// What the other side of one link said of its numbers.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     /// Which of our spaces they name.
-    bound: BTreeMap<u8, Channel>,
+    bound: BTreeMap<u8, (Channel, Greeting)>,
     /// The first greetings under others of them.
-    greetings: BTreeMap<u8, (Hash, Bytes)>,
+    greetings: BTreeMap<u8, Greeting>,
     /// Our spaces that want no more of this link, while others do.
     shut: BTreeSet<Channel>,
 }
@@ -67,12 +72,12 @@ impl Channels {
             };
         }
         let ours = match self.bound.get(theirs) {
-            Some(ours) => *ours,
+            Some((ours, _)) => *ours,
             None if rest.len() > GREETING_LEN_MAX => return Sorted::Nowhere,
             None => match Message::decode(&rest) {
                 Ok(Message::Hello(hello)) => match space_of(&hello.tag) {
                     Some(ours) => {
-                        self.bound.insert(*theirs, ours);
+                        self.bound.insert(*theirs, (ours, (hello.tag, rest.clone())));
                         ours
                     }
                     None => {
@@ -86,29 +91,53 @@ impl Channels {
                 Err(_) => return Sorted::Unreadable,
             },
         };
-        if self.shut.contains(&ours) {
-            return Sorted::Nowhere;
+        if !self.shut.contains(&ours) {
+            return Sorted::To(ours, rest);
         }
-        Sorted::To(ours, rest)
+        let is_short = rest.len() <= GREETING_LEN_MAX;
+        match is_short.then(|| Message::decode(&rest)) {
+            Some(Ok(Message::Hello(_))) => Sorted::Again(ours, rest),
+            _ => Sorted::Nowhere,
+        }
     }
 
     /// A space is here from now on, which the other side names by `tag`. Gives its greeting, if it has greeted already.
     pub(super) fn opened(&mut self, ours: Channel, tag: Hash) -> Option<Bytes> {
         let greeted = self.greetings.iter().find(|(_, (said, _))| *said == tag);
         let theirs = *greeted?.0;
-        self.bound.insert(theirs, ours);
-        self.greetings.remove(&theirs).map(|(_, greeting)| greeting)
+        let greeting = self.greetings.remove(&theirs)?;
+        self.bound.insert(theirs, (ours, greeting.clone()));
+        Some(greeting.1)
     }
 
     /// A space is not here any more.
     pub(super) fn left(&mut self, ours: Channel) {
-        self.bound.retain(|_, bound| *bound != ours);
+        let gone: Vec<u8> = self
+            .bound
+            .iter()
+            .filter(|(_, (bound, _))| *bound == ours)
+            .map(|(theirs, _)| *theirs)
+            .collect();
+        for theirs in gone {
+            // It may come again, and is greeted already.
+            if let Some((_, greeting)) = self.bound.remove(&theirs)
+                && self.greetings.len() < GREETINGS_MAX
+            {
+                self.greetings.insert(theirs, greeting);
+            }
+        }
+        self.shut.remove(&ours);
+    }
+
+    /// A space takes the link up again that it wanted no more of.
+    pub(super) fn reopen(&mut self, ours: Channel) {
+        self.shut.remove(&ours);
     }
 
     /// A space wants no more of this link. Says whether another one uses it.
     pub(super) fn shut(&mut self, ours: Channel) -> bool {
         self.shut.insert(ours);
-        self.bound.values().any(|other| !self.shut.contains(other))
+        self.bound.values().any(|(other, _)| !self.shut.contains(other))
     }
 }
 
@@ -173,6 +202,8 @@ mod tests {
         assert_eq!(channels.sort(&said, space_of), Sorted::To(new, said.slice(1..)));
         channels.left(new);
         assert_eq!(channels.sort(&said, space_of), Sorted::Nowhere);
+        // And when it comes again.
+        assert_eq!(channels.opened(new, ELSEWHERE), Some(greeting.slice(1..)));
     }
 
     #[test]
@@ -184,6 +215,12 @@ mod tests {
         }
         assert!(channels.shut(Channel(1)));
         assert_eq!(channels.sort(&frame(0, &other()), both), Sorted::Nowhere);
+        // It may be greeted anew.
+        let greeting = hello(0, HERE);
+        assert_eq!(
+            channels.sort(&greeting, both),
+            Sorted::Again(Channel(1), greeting.slice(1..))
+        );
         assert!(matches!(
             channels.sort(&frame(1, &other()), both),
             Sorted::To(Channel(2), _)

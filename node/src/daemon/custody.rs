@@ -197,6 +197,9 @@ impl Custody {
             quota_bytes,
         };
         let mut spaces = self.0.spaces.lock().await;
+        if !spaces.contains_key(&kept.owner) && host.has(kept.owner) {
+            return Err(HostError::Taken(kept.owner).into());
+        }
         if let Some(running) = spaces.remove(&kept.owner) {
             self.0.host.stop(running.hosted).await?;
         }

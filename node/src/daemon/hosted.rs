@@ -1,9 +1,12 @@
 //! Spaces besides the user's own that a node has: what all of them need to run.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use std::time::{Duration, Instant};
 
 use cairn_transports::Transport;
 use tokio::sync::{Notify, watch};
@@ -27,6 +30,10 @@ const SPACES: &str = "spaces";
 /// How the names of folders begin that are being removed.
 const LEAVING: &str = "leaving-";
 
+/// How long the end of a space waits for its database to be closed, and how often it looks.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
+const CLOSE_STEP: Duration = Duration::from_millis(2);
+
 /// What a node lends the spaces that it has besides its own.
 pub(super) struct Host {
     pub(super) home: Arc<Home>,
@@ -37,6 +44,10 @@ pub(super) struct Host {
     pub(super) damaged: watch::Sender<bool>,
     /// Is told of links that come up, and of commits that may matter.
     pub(super) changed: Arc<Notify>,
+    /// Bytes that the documents of one space may take, if nothing else is said.
+    pub(super) quota_bytes: Option<u64>,
+    /// The spaces that are here, the user's own among them.
+    pub(super) taken: Mutex<BTreeSet<OwnerId>>,
 }
 
 /// Why a space does not run.
@@ -46,6 +57,9 @@ pub enum HostError {
     /// Its folder.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// It is here in another role.
+    #[error("the space {0} is here already: as one's own, a shared folder, or kept for its owner")]
+    Taken(OwnerId),
     /// Too many.
     #[error(transparent)]
     TooMany(#[from] TooManySpaces),
@@ -135,8 +149,29 @@ impl Host {
         Ok(())
     }
 
+    fn taken(&self) -> std::sync::MutexGuard<'_, BTreeSet<OwnerId>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whether a space is here.
+    pub(super) fn has(&self, space: OwnerId) -> bool {
+        self.taken().contains(&space)
+    }
+
     /// Starts the engine of a space. Must be called within a tokio runtime.
     pub(super) fn start(&self, plan: Plan) -> Result<Hosted, HostError> {
+        let space = plan.owner;
+        if !self.taken().insert(space) {
+            return Err(HostError::Taken(space));
+        }
+        let started = self.start_free(plan);
+        if started.is_err() {
+            self.taken().remove(&space);
+        }
+        started
+    }
+
+    fn start_free(&self, plan: Plan) -> Result<Hosted, HostError> {
         let folder = self.folder(plan.owner);
         Home::create(&folder)?;
         let told = plan.keys;
@@ -193,9 +228,9 @@ impl Host {
             keys,
             committed: plan.committed,
         };
-        let seat = prepared.seat(plan.owner);
-        let engine = prepared.start(engine, self.clock, reach, None)?;
-        let channel = self.links.open(seat)?;
+        let channel = self.links.open(prepared.seat(plan.owner))?;
+        let engine = prepared.start(engine, self.clock, reach, None);
+        let engine = engine.inspect_err(|_| self.links.leave(channel))?;
         Ok(Hosted {
             node,
             channel,
@@ -206,6 +241,16 @@ impl Host {
     /// Has the engine of a space commit what it holds, and waits for it.
     pub(super) async fn stop(&self, hosted: Hosted) -> Result<(), RunError> {
         self.links.leave(hosted.channel);
-        hosted.engine.stop().await
+        let space = hosted.node.owner();
+        let store = hosted.node.store().open_store();
+        drop(hosted.node);
+        let ended = hosted.engine.stop().await;
+        // Whoever reads from it has done so before long.
+        let closing = Instant::now();
+        while store.is_open() && closing.elapsed() < CLOSE_MAX {
+            tokio::time::sleep(CLOSE_STEP).await;
+        }
+        self.taken().remove(&space);
+        ended
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cairn_transports::{FrameSender, Lane, Link, PeerKey, SendError};
@@ -13,6 +13,10 @@ use super::chunk_worker::{Expected, Job};
 use super::engine_thread::{Input, Inputs, Up};
 use crate::mesh::{Event, LinkId, LinkProfile, space_tag};
 use crate::model::{Hash, NodeId, OwnerId};
+
+/// So many invitations of one link are looked at in so long a time.
+const POSTS_MAX: u32 = 32;
+const POSTS_IN: Duration = Duration::from_secs(60);
 
 impl Channel {
     /// The engine's name for one space's share of a link.
@@ -89,6 +93,8 @@ struct State {
     profile: LinkProfile,
     sender: FrameSender,
     channels: Channels,
+    /// Invitations that came since a time.
+    posts: (Instant, u32),
 }
 
 impl State {
@@ -133,8 +139,8 @@ struct Table {
     next: u64,
     links: BTreeMap<u64, State>,
     seats: BTreeMap<Channel, Seat>,
-    /// The last number that a space was given.
-    last_channel: u8,
+    /// The numbers that other spaces than the user's own were given.
+    numbers: BTreeMap<OwnerId, Channel>,
     listening: Vec<String>,
 }
 
@@ -211,10 +217,17 @@ impl LinkTable {
     /// Lets another space have its share of all links, those that are up too.
     pub(super) fn open(&self, seat: Seat) -> Result<Channel, TooManySpaces> {
         let mut table = self.lock();
-        // A number is given once: the other sides remember whose it was.
-        let next = table.last_channel.checked_add(1).map(Channel);
-        let channel = next.filter(|next| *next != Channel::POST).ok_or(TooManySpaces)?;
-        table.last_channel = channel.0;
+        // The other sides remember whose a number was: each space has its own for as long as the node runs.
+        let channel = match table.numbers.get(&seat.owner) {
+            Some(channel) => *channel,
+            None => {
+                let next = u8::try_from(table.numbers.len() + 1).map(Channel);
+                let next = next.ok().filter(|next| *next != Channel::POST);
+                let channel = next.ok_or(TooManySpaces)?;
+                table.numbers.insert(seat.owner, channel);
+                channel
+            }
+        };
         table.open(channel, seat);
         Ok(channel)
     }
@@ -248,6 +261,7 @@ impl LinkTable {
             },
             sender: link.sender.clone(),
             channels: Channels::default(),
+            posts: (Instant::now(), 0),
         };
         for (channel, seat) in &table.seats {
             state.up(number, *channel, seat);
@@ -286,7 +300,22 @@ impl LinkTable {
         let (channel, frame) = match state.channels.sort(frame, space_of) {
             Sorted::To(channel, frame) => (channel, frame),
             Sorted::Unreadable => (Channel::HOME, frame.clone()),
+            Sorted::Again(channel, frame) => {
+                // It was closed for this space alone: for that, the link comes up anew.
+                if let Some(seat) = seats.get(&channel) {
+                    state.channels.reopen(channel);
+                    state.up(number, channel, seat);
+                }
+                (channel, frame)
+            }
             Sorted::Post(invitation) => {
+                let (since, count) = state.posts;
+                if since.elapsed() >= POSTS_IN {
+                    state.posts = (Instant::now(), 0);
+                } else if count >= POSTS_MAX {
+                    return None;
+                }
+                state.posts.1 += 1;
                 // With too many at once some are left out: they come again with the next link.
                 let _ = self.post.try_send((peer, invitation));
                 return None;

@@ -24,6 +24,11 @@ pub enum NodeError {
     /// The engine said no; nothing changed.
     #[error(transparent)]
     Refused(#[from] CommandError),
+    /// It lies in another space, which does not run, or came there while it was stored.
+    #[error(
+        "the shared folder {0} is not open now: try again, and if that does not help, cairn shares says why"
+    )]
+    Closed(FolderPath),
     /// The engine has stopped.
     #[error("the node is shutting down: try again when it is back")]
     Stopped,
@@ -69,6 +74,8 @@ pub struct Node(Arc<Shared>);
 struct Shared {
     /// Folders that lie in other spaces.
     mounts: RwLock<Arc<Vec<Mount>>>,
+    /// Folders of spaces that do not run: nothing may be stored there meanwhile.
+    closed: RwLock<Vec<FolderPath>>,
     inputs: Inputs,
     clock: SystemClock,
     documents: Documents<RedbStore>,
@@ -90,6 +97,7 @@ impl Node {
     ) -> Self {
         Self(Arc::new(Shared {
             mounts: RwLock::default(),
+            closed: RwLock::default(),
             inputs,
             clock,
             documents,
@@ -100,9 +108,20 @@ impl Node {
         }))
     }
 
-    /// Has folders lie in other spaces from now on.
-    pub(super) fn mount(&self, mounts: Vec<Mount>) {
+    /// Has folders lie in other spaces from now on, some of which do not run.
+    pub(super) fn mount(&self, mounts: Vec<Mount>, closed: Vec<FolderPath>) {
+        *self.0.closed.write().unwrap_or_else(PoisonError::into_inner) = closed;
         *self.0.mounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mounts);
+    }
+
+    /// A space goes: until folders are mounted again, nothing can be stored in its own.
+    pub(super) fn close_mount(&self, space: OwnerId) {
+        let mut closed = self.0.closed.write().unwrap_or_else(PoisonError::into_inner);
+        let mut mounts = self.0.mounts.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = mounts.iter().filter(|mount| mount.node.owner() == space);
+        closed.extend(gone.map(|mount| mount.folder.clone()));
+        let others = mounts.iter().filter(|mount| mount.node.owner() != space);
+        *mounts = Arc::new(others.cloned().collect());
     }
 
     /// The folders that lie in other spaces.
@@ -289,10 +308,24 @@ impl Node {
 
     /// Has the engine carry out a command; what it changes is on disk when this returns.
     pub async fn command(&self, command: Command) -> Result<Reply, NodeError> {
-        if let Command::Put(put) = &command
-            && let Some(folder) = self.mounted_below(&put.path)
-        {
-            return Err(CommandError::Clash(folder.to_string()).into());
+        if let Command::Put(put) = &command {
+            if let Some(folder) = self.mounted_below(&put.path) {
+                return Err(CommandError::Clash(folder.to_string()).into());
+            }
+            let path = put.path.as_str();
+            let closed = self.0.closed.read().unwrap_or_else(PoisonError::into_inner);
+            let closed = closed
+                .iter()
+                .find(|folder| path.starts_with(folder.as_str()))
+                .cloned();
+            let mounted = self
+                .mounts()
+                .iter()
+                .map(|mount| mount.folder.clone())
+                .find(|folder| path.starts_with(folder.as_str()));
+            if let Some(folder) = closed.or(mounted) {
+                return Err(NodeError::Closed(folder));
+            }
         }
         let (reply, answer) = oneshot::channel();
         self.0

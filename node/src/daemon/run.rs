@@ -293,6 +293,8 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         transports: transports.clone(),
         damaged: tell_damage,
         changed: changed.clone(),
+        quota_bytes: settings.quota_bytes,
+        taken: std::sync::Mutex::new([space.owner].into()),
     });
     let custody = Custody::start(host.clone(), space.owner, kept, found_damaged).await;
     let shares = Shares::new(host, node.clone(), settings.name.clone(), found_damaged);
@@ -332,6 +334,9 @@ impl Running {
         }
         self.shares.stop().await;
         self.custody.stop().await;
-        self.engine.stop().await
+        let ended = self.engine.stop().await;
+        // Not before: what somebody stores until then must not come into the wrong space.
+        self.node.mount(Vec::new(), Vec::new());
+        ended
     }
 }

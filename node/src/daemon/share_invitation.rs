@@ -13,8 +13,8 @@ use super::code_text::{BadCode, CODE_LEN_MAX, CodeKind};
 use super::home::{HomeError, check_user, random_seed};
 use super::invite::{ADDRESS_LEN_MAX, ADDRESSES_MAX};
 use crate::model::{
-    Capabilities, FolderPath, GRANT_LEN_MAX, Grant, KeyBox, KeyPair, Membership, NodeId, OwnerId, Signature,
-    WallTime, codec,
+    Capabilities, Category, FolderPath, GRANT_LEN_MAX, Grant, KeyBox, KeyPair, Membership, NodeId, OwnerId,
+    Signature, WallTime, codec,
 };
 use crate::seal::EpochKey;
 
@@ -79,6 +79,11 @@ impl From<HomeError> for InvitationError {
     }
 }
 
+/// Says whether a folder may be shared: one below `/shared/`, and no more than a module.
+pub(super) fn is_shareable(folder: &FolderPath) -> bool {
+    folder.category() == Some(Category::Shared) && folder.parent() != Some(FolderPath::root())
+}
+
 /// What lets a user into a shared folder.
 #[derive(Debug, Clone)]
 pub struct Admission {
@@ -114,6 +119,9 @@ type Wire = (
     OwnerId,
     String,
 );
+
+/// `[version, from, signer, [[device, box], …], sealed]`
+type SignedWire = (u8, OwnerId, SignerWire, Vec<(NodeId, KeyBox)>, ByteBuf);
 
 impl Admission {
     /// Says whether the user may write there.
@@ -151,10 +159,11 @@ impl Admission {
             && addresses.len() <= ADDRESSES_MAX
             && addresses.iter().all(|address| address.len() <= ADDRESS_LEN_MAX);
         check_user(&from_user).ok().filter(|()| fits)?;
+        let folder = FolderPath::parse(&folder).ok().filter(is_shareable)?;
         let mut keys = keys.iter().map(|key| EpochKey::new(Zeroizing::new(**key)));
         let admission = Self {
             space,
-            folder: FolderPath::parse(&folder).ok()?,
+            folder,
             key: KeyPair::from_seed(&seed),
             grant: Grant::decode(&grant).ok()?,
             first: keys.next()?,
@@ -183,12 +192,7 @@ impl Admission {
     }
 
     /// Seals this to the devices on a card, signed by `key`, whose grants are in `own`.
-    pub(super) fn seal_to(
-        &self,
-        card: &Card,
-        key: &KeyPair,
-        own: &Membership,
-    ) -> Result<String, InvitationError> {
+    pub fn seal_to(&self, card: &Card, key: &KeyPair, own: &Membership) -> Result<String, InvitationError> {
         // Made for this one sealing.
         let secret = random_seed()?;
         let mut boxes = Vec::new();
@@ -215,37 +219,138 @@ impl Admission {
         }
         Ok(code)
     }
+
+    /// Opens an invitation with the key of one of the devices that it is for.
+    pub fn open(code: &str, device: &KeyPair) -> Result<Self, InvitationError> {
+        let bytes = KIND.read(code)?;
+        // `[[version, …], …]`
+        if let Some(version) = bytes.get(2).filter(|version| **version != VERSION) {
+            return Err(InvitationError::UnknownVersion(*version));
+        }
+        let (signed, signature): (SignedWire, Signature) =
+            codec::decode(&bytes, CODE_LEN_MAX).map_err(|_| InvitationError::Damaged)?;
+        let encoded = codec::encode(&signed);
+        let (_, from, signer, boxes, sealed) = signed;
+        let signer = Signer::of_wire(&signer).ok_or(InvitationError::NotSigned)?;
+        if !signer.speaks_for(from) || !signer.verify(SIGNED, &encoded, &signature) {
+            return Err(InvitationError::NotSigned);
+        }
+        let own = boxes.iter().find(|(node, _)| *node == device.node_id());
+        let (_, own) = own.ok_or(InvitationError::NotForUs)?;
+        let secret = own.open(device, BOXED).map_err(|_| InvitationError::NotForUs)?;
+        let cipher = XChaCha20Poly1305::new(&Key::from(*secret));
+        let opened = cipher
+            .decrypt(&XNonce::default(), Payload::from(&sealed[..]))
+            .map_err(|_| InvitationError::NotGranted)?;
+        let opened = Zeroizing::new(opened);
+        let admission = Self::decode(&opened).ok_or(InvitationError::NotGranted)?;
+        // Nobody invites in another's name.
+        (admission.from == from)
+            .then_some(admission)
+            .ok_or(InvitationError::NotSigned)
+    }
 }
 
-/// `[version, from, signer, [[device, box], …], sealed]`
-type SignedWire = (u8, OwnerId, SignerWire, Vec<(NodeId, KeyBox)>, ByteBuf);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-/// Opens an invitation with the key of one of the devices that it is for.
-pub(super) fn open(code: &str, device: &KeyPair) -> Result<Admission, InvitationError> {
-    let bytes = KIND.read(code)?;
-    // `[[version, …], …]`
-    if let Some(version) = bytes.get(2).filter(|version| **version != VERSION) {
-        return Err(InvitationError::UnknownVersion(*version));
+    const NOW: WallTime = WallTime(5);
+
+    fn space(owner: &KeyPair, device: &KeyPair) -> Membership {
+        let mut space = Membership::new(owner.owner_id());
+        let all = Capabilities::ALL;
+        let grant = Grant::issue(space.space(), device.node_id(), all, NOW, None, "laptop", owner);
+        space.add_grant(grant).unwrap();
+        space
     }
-    let (signed, signature): (SignedWire, Signature) =
-        codec::decode(&bytes, CODE_LEN_MAX).map_err(|_| InvitationError::Damaged)?;
-    let encoded = codec::encode(&signed);
-    let (_, from, signer, boxes, sealed) = signed;
-    let signer = Signer::of_wire(&signer).ok_or(InvitationError::NotSigned)?;
-    if !signer.speaks_for(from) || !signer.verify(SIGNED, &encoded, &signature) {
-        return Err(InvitationError::NotSigned);
+
+    fn admission(share: &KeyPair, from: &Membership, writes: bool) -> Admission {
+        let key = KeyPair::from_seed(&[8; 32]);
+        let capabilities = match writes {
+            true => Capabilities::GUEST_WRITES,
+            false => Capabilities::GUEST_READS,
+        };
+        let grant = Grant::issue(
+            share.owner_id(),
+            key.node_id(),
+            capabilities,
+            NOW,
+            None,
+            "ben",
+            share,
+        );
+        Admission {
+            space: share.owner_id(),
+            folder: FolderPath::parse("/shared/photos/garden/").unwrap(),
+            key,
+            grant,
+            first: EpochKey::first(share),
+            current: None,
+            addresses: vec!["tcp://10.0.0.1:7781".into()],
+            from: from.space(),
+            from_user: "ada".into(),
+        }
     }
-    let own = boxes.iter().find(|(node, _)| *node == device.node_id());
-    let (_, own) = own.ok_or(InvitationError::NotForUs)?;
-    let secret = own.open(device, BOXED).map_err(|_| InvitationError::NotForUs)?;
-    let cipher = XChaCha20Poly1305::new(&Key::from(*secret));
-    let opened = cipher
-        .decrypt(&XNonce::default(), Payload::from(&sealed[..]))
-        .map_err(|_| InvitationError::NotGranted)?;
-    let opened = Zeroizing::new(opened);
-    let admission = Admission::decode(&opened).ok_or(InvitationError::NotGranted)?;
-    // Nobody invites in another's name.
-    (admission.from == from)
-        .then_some(admission)
-        .ok_or(InvitationError::NotSigned)
+
+    #[test]
+    fn it_opens_for_the_devices_on_the_card_and_for_nobody_else() {
+        let [ada, ada_device, ben, ben_device, other, share] =
+            [1, 2, 3, 4, 5, 6].map(|seed| KeyPair::from_seed(&[seed; 32]));
+        let (from, of_ben) = (space(&ada, &ada_device), space(&ben, &ben_device));
+        let card = Card::sign("ben", &of_ben, Vec::new(), &ben, NOW);
+        for writes in [true, false] {
+            let code = admission(&share, &from, writes)
+                .seal_to(&card, &ada_device, &from)
+                .unwrap();
+            let opened = Admission::open(&format!(" {code}\n"), &ben_device).unwrap();
+            assert_eq!(opened.writes(), writes);
+            let membership = opened.membership(ben_device.node_id(), "pi", NOW).unwrap();
+            let own = membership.capabilities(ben_device.node_id(), NOW).unwrap();
+            assert_eq!(own.includes(Capabilities::WRITE), writes);
+            assert!(own.includes(Capabilities::READ) && !own.includes(Capabilities::ADMIT));
+            for stranger in [&other, &ada_device] {
+                assert_eq!(
+                    Admission::open(&code, stranger).err(),
+                    Some(InvitationError::NotForUs)
+                );
+            }
+        }
+        // At a place that is not for others to fill.
+        for folder in ["/shared/", "/private/notes/", "/public/blog/", "/"] {
+            let mut elsewhere = admission(&share, &from, true);
+            elsewhere.folder = FolderPath::parse(folder).unwrap();
+            let elsewhere = elsewhere.seal_to(&card, &ada_device, &from).unwrap();
+            assert_eq!(
+                Admission::open(&elsewhere, &ben_device).err(),
+                Some(InvitationError::NotGranted)
+            );
+        }
+        // In somebody else's name, or for a space that is not the sender's to give.
+        let forged = admission(&share, &from, true)
+            .seal_to(&card, &other, &from)
+            .unwrap();
+        assert_eq!(
+            Admission::open(&forged, &ben_device).err(),
+            Some(InvitationError::NotSigned)
+        );
+        let mut stolen = admission(&share, &from, true);
+        stolen.space = ada.owner_id();
+        let stolen = stolen.seal_to(&card, &ada_device, &from).unwrap();
+        assert_eq!(
+            Admission::open(&stolen, &ben_device).err(),
+            Some(InvitationError::NotGranted)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,60}") {
+            let device = KeyPair::from_seed(&[4; 32]);
+            let _ = Admission::open(&text, &device);
+            let _ = Admission::open(&KIND.write(bytes.clone()), &device);
+            let _ = Admission::decode(&bytes);
+        }
+    }
 }

@@ -16,12 +16,13 @@ use serde_bytes::ByteArray;
 use zeroize::Zeroizing;
 
 use super::card::Card;
-use super::share_invitation::Admission;
+use super::share_invitation::{Admission, is_shareable};
 use super::{Node, NodeError};
 use crate::mesh::{Command, CommandError, Delete, Precondition, Put};
-use crate::model::{Capabilities, DocumentPath, FolderPath, KeyPair, NodeId, OwnerId, codec};
+use crate::model::{Capabilities, DocumentName, DocumentPath, FolderPath, KeyPair, NodeId, OwnerId, codec};
 use crate::service::{Lookup, ReadError, UploadError};
-use crate::space::FolderVersion;
+use crate::space::{FolderVersion, View};
+use crate::store::Store as _;
 
 const RECORD_LEN_MAX: usize = 16 * 1024;
 const VERSION: u8 = 1;
@@ -51,6 +52,8 @@ pub(super) struct OwnShare {
     /// The owner key of its space.
     pub(super) key: KeyPair,
     pub(super) folder: FolderPath,
+    /// The device that brings what lay there before into it; another one might have older versions.
+    pub(super) mover: NodeId,
 }
 
 /// A user with whom a folder is shared.
@@ -60,12 +63,14 @@ pub(super) struct Guest {
     /// That user's key for this folder.
     pub(super) key: NodeId,
     pub(super) writes: bool,
-    /// Sealed to the user's devices, for them alone.
+    /// The user's devices that the invitation is for.
+    pub(super) devices: Vec<NodeId>,
+    /// Sealed to these devices, for them alone.
     pub(super) invitation: String,
 }
 
-type OwnWire = (u8, ByteArray<32>, String);
-type GuestWire = (u8, String, NodeId, bool, String);
+type OwnWire = (u8, ByteArray<32>, String, NodeId);
+type GuestWire = (u8, String, NodeId, bool, Vec<NodeId>, String);
 
 /// What is known of one shared folder.
 #[derive(Clone, Default)]
@@ -138,6 +143,20 @@ impl ShareRecords {
         Ok(bodies)
     }
 
+    /// Says whether a share was left: its admission was deleted, which is not the same as that it cannot be read now.
+    pub(super) fn was_left(&self, space: OwnerId) -> Result<bool, ShareRecordError> {
+        let path = path(&format!("shares/{space}/admission"))?;
+        let Some(name) = self.home.documents().keys().get().name(&path) else {
+            return Ok(false);
+        };
+        let read = self.home.store().read().map_err(ReadError::from)?;
+        let document = View(&read)
+            .named(&DocumentName::Sealed(name))
+            .map_err(ReadError::from)?;
+        let heads = document.heads();
+        Ok(!heads.is_empty() && heads.iter().all(|head| head.content.is_none()))
+    }
+
     /// The cards of other users. Blocks.
     pub(super) fn cards(&self) -> Result<BTreeMap<OwnerId, (String, Card)>, ShareRecordError> {
         let mut cards = BTreeMap::new();
@@ -166,10 +185,11 @@ impl ShareRecords {
             };
             match rest {
                 ["own"] => {
-                    let own = read::<OwnWire>(&body).and_then(|(_, seed, folder)| {
+                    let own = read::<OwnWire>(&body).and_then(|(_, seed, folder, mover)| {
                         let key = KeyPair::from_seed(&seed);
                         let folder = FolderPath::parse(&folder).ok()?;
-                        (key.owner_id() == space).then_some(OwnShare { key, folder })
+                        let fits = key.owner_id() == space && is_shareable(&folder);
+                        fits.then_some(OwnShare { key, folder, mover })
                     });
                     shares.entry(space).or_default().own = own;
                 }
@@ -179,12 +199,13 @@ impl ShareRecords {
                 }
                 ["with", owner] => {
                     if let Ok(owner) = owner.parse()
-                        && let Some((_, user, key, writes, invitation)) = read::<GuestWire>(&body)
+                        && let Some((_, user, key, writes, devices, invitation)) = read::<GuestWire>(&body)
                     {
                         let guest = Guest {
                             user,
                             key,
                             writes,
+                            devices,
                             invitation,
                         };
                         shares.entry(space).or_default().guests.insert(owner, guest);
@@ -211,6 +232,7 @@ impl ShareRecords {
             VERSION,
             ByteArray::new(*own.key.seed()),
             own.folder.as_str().to_owned(),
+            own.mover,
         );
         let body = Zeroizing::new(codec::encode(&wire));
         self.put(&format!("shares/{}/own", own.key.owner_id()), body)
@@ -228,6 +250,7 @@ impl ShareRecords {
             guest.user.clone(),
             guest.key,
             guest.writes,
+            guest.devices.clone(),
             guest.invitation.clone(),
         );
         let body = codec::encode(&wire);
@@ -296,8 +319,8 @@ fn read<T: Serialize + DeserializeOwned>(body: &[u8]) -> Option<T> {
 /// What a user's key for a shared folder may do.
 pub(super) const fn user_capabilities(writes: bool) -> Capabilities {
     if writes {
-        Capabilities::INVITE
+        Capabilities::GUEST_WRITES
     } else {
-        Capabilities::INVITE_TO_READ
+        Capabilities::GUEST_READS
     }
 }

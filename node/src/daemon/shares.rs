@@ -4,9 +4,7 @@
 //! engine for each shared folder, mounts it, moves there what lay in the folder before, and brings invitations to the devices that they are for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -17,13 +15,13 @@ use super::home::{HomeError, random_seed};
 use super::hosted::{Host, HostError, Hosted, Plan};
 use super::node::Mount;
 use super::run::RunError;
-use super::share_invitation::{self, Admission, InvitationError};
+use super::share_invitation::{Admission, InvitationError, is_shareable};
 use super::share_records::{Guest, OwnShare, ShareRecord, ShareRecordError, ShareRecords, user_capabilities};
 use super::stray::{self, StrayError};
 use super::{Node, NodeError, transports};
 use crate::mesh::{Command, EngineError, Keys};
 use crate::model::{
-    Capabilities, Category, FolderPath, Grant, KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime,
+    Capabilities, FolderPath, Grant, KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime,
 };
 use crate::seal::{EpochKey, Keyring};
 use crate::service::{Lookup, ReadError};
@@ -32,6 +30,13 @@ use crate::store::Store as _;
 
 /// Invitations that came and wait to be looked at.
 pub(super) const POST_MAX: usize = 16;
+/// Folders that all other users may share with this one, and one of them.
+const ADMITTED_MAX: usize = 64;
+const ADMITTED_FROM_ONE_MAX: usize = 16;
+/// Invitations from users whose cards are not here that are kept until one is.
+const UNKNOWN_MAX: usize = 8;
+/// In the folder of a share's space: it was mounted, and stays so whatever comes to lie in its place.
+const MOUNTED: &str = "mounted";
 /// Grants that a device signs for itself, again at every start: dated alike, they are one.
 const SIGNED_AT: WallTime = WallTime(0);
 
@@ -71,6 +76,15 @@ pub enum ShareError {
     /// Documents lie where the folder would be.
     #[error("{0} holds documents of your own: move them elsewhere first, then say this again")]
     InTheWay(FolderPath),
+    /// Another shared folder lies there, or around it, or in it.
+    #[error("{0} is the place of another shared folder: leave that one first")]
+    Taken(FolderPath),
+    /// Too many.
+    #[error("too many folders are shared with this user already: leave some first")]
+    TooMany,
+    /// An invitation to something that is here already, by somebody else or in another way.
+    #[error("this invitation is to a space that is here already: whoever sent it may not give it")]
+    AlreadyHere,
     /// The space is not written yet.
     #[error("the node has just been made: try again")]
     TooEarly,
@@ -124,7 +138,10 @@ struct Inner {
     records: ShareRecords,
     /// The device's name, for other members.
     name: String,
-    found_damaged: AtomicBool,
+    /// Databases were found damaged when they were last open.
+    found_damaged: bool,
+    /// Held while something is shared or unshared.
+    sharing: Mutex<()>,
     state: Mutex<State>,
     task: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -136,8 +153,14 @@ struct State {
     cards: BTreeMap<OwnerId, (String, Card)>,
     running: BTreeMap<OwnerId, Running>,
     mounted: BTreeSet<OwnerId>,
-    /// Invitations that were sent: on which link, to which space and user.
-    sent: BTreeSet<(u64, OwnerId, OwnerId)>,
+    /// Spaces whose databases were opened since the node started.
+    opened: BTreeSet<OwnerId>,
+    /// Why spaces do not run.
+    problems: BTreeMap<OwnerId, String>,
+    /// Invitations that were sent: on which link, with which user's key.
+    sent: BTreeSet<(u64, NodeId)>,
+    /// Invitations from users whose cards are not here.
+    unknown: Vec<Admission>,
 }
 
 struct Running {
@@ -174,8 +197,12 @@ pub struct ShareInfo {
     pub guests: Vec<GuestInfo>,
     /// It is there; else something lies in its place.
     pub mounted: bool,
+    /// Documents of the user's own that lie below it, and are not seen while it is there: another device stored them.
+    pub hidden: u64,
     /// Whoever shares it took it from this user: what is here is what there was.
     pub ended: bool,
+    /// Why it does not run.
+    pub problem: Option<String>,
     /// The space's node, while it runs.
     pub node: Option<Node>,
 }
@@ -188,7 +215,8 @@ impl Shares {
             host,
             home,
             name,
-            found_damaged: AtomicBool::new(found_damaged),
+            found_damaged,
+            sharing: Mutex::default(),
             state: Mutex::default(),
             task: std::sync::Mutex::new(None),
         }))
@@ -197,15 +225,16 @@ impl Shares {
     /// Starts what the records say, and follows them from now on: `changed` tells that they may differ, or that a link came up.
     pub(super) async fn start(&self, changed: Arc<Notify>, mut post: mpsc::Receiver<(NodeId, Bytes)>) {
         self.follow().await;
-        self.0.found_damaged.store(false, Ordering::Relaxed);
         let shares = self.clone();
         let task = tokio::spawn(async move {
             loop {
-                tokio::select! {
-                    () = changed.notified() => {}
+                let is_news = tokio::select! {
+                    () = changed.notified() => true,
                     Some((peer, code)) = post.recv() => shares.received(peer, &code).await,
+                };
+                if is_news {
+                    shares.follow().await;
                 }
-                shares.follow().await;
             }
         });
         *self
@@ -233,7 +262,6 @@ impl Shares {
             task.abort();
             let _ = task.await;
         }
-        self.0.home.mount(Vec::new());
         let running = std::mem::take(&mut self.0.state.lock().await.running);
         for (space, running) in running {
             if let Err(error) = self.0.host.stop(running.hosted).await {
@@ -260,6 +288,20 @@ impl Shares {
         let called = called.unwrap_or_else(|| card.user.clone());
         self.0.records.put_card(&called, &card).await?;
         self.reconcile().await?;
+        let waiting = {
+            let mut state = self.0.state.lock().await;
+            let (waiting, others) = std::mem::take(&mut state.unknown)
+                .into_iter()
+                .partition(|admission| admission.from == card.owner);
+            state.unknown = others;
+            waiting
+        };
+        let waiting: Vec<Admission> = waiting;
+        for admission in &waiting {
+            if let Err(error) = self.admit(admission).await {
+                tracing::warn!(folder = %admission.folder, %error, "a folder that this user shares is not let in");
+            }
+        }
         Ok((called, card))
     }
 
@@ -286,10 +328,10 @@ impl Shares {
         writes: bool,
         addresses: Vec<String>,
     ) -> Result<(String, String)> {
-        let is_whole = folder.parent() == Some(FolderPath::root());
-        if folder.category() != Some(Category::Shared) || is_whole {
+        if !is_shareable(folder) {
             return Err(ShareError::NotShareable(folder.to_string()));
         }
+        let _one_at_a_time = self.0.sharing.lock().await;
         let (called, card) = match Card::decode(with) {
             Ok(_) => self.add_card(with, None).await?,
             Err(_) => {
@@ -297,11 +339,11 @@ impl Shares {
                 find(&self.0.state.lock().await.cards, with)?.clone()
             }
         };
-        let (own, guest) = {
+        let (own, is_new, guest) = {
             let state = self.0.state.lock().await;
             match state.at(folder) {
                 Some((_, record)) => match &record.own {
-                    Some(own) => (own.clone(), record.guests.get(&card.owner).cloned()),
+                    Some(own) => (own.clone(), false, record.guests.get(&card.owner).cloned()),
                     None => return Err(ShareError::NotYours(folder.clone())),
                 },
                 None => {
@@ -309,21 +351,29 @@ impl Shares {
                         return Err(ShareError::Nested(other));
                     }
                     let key = KeyPair::from_seed(&*random_seed()?);
-                    let folder = folder.clone();
-                    (OwnShare { key, folder }, None)
+                    let own = OwnShare {
+                        key,
+                        folder: folder.clone(),
+                        mover: self.0.host.device.node_id(),
+                    };
+                    (own, true, None)
                 }
             }
         };
+        let space = own.key.owner_id();
+        if is_new {
+            self.0.records.put_own(&own).await?;
+        }
+        self.reconcile().await?;
         if let Some(guest) = guest {
-            if guest.writes == writes {
+            let membership = self.0.membership(&self.node(space).await?)?;
+            let stands = membership.is_some_and(|membership| !membership.is_revoked(guest.key));
+            if stands && guest.writes == writes && guest.devices == card.devices {
                 return Ok((called, guest.invitation));
             }
             // The old key counts no more; the user gets another.
             self.revoke(&own, guest.key).await?;
         }
-        let space = own.key.owner_id();
-        self.0.records.put_own(&own).await?;
-        self.reconcile().await?;
         let node = self.node(space).await?;
         let key = KeyPair::from_seed(&*random_seed()?);
         let now = self.0.host.clock.now().wall;
@@ -364,6 +414,7 @@ impl Shares {
             user: called.clone(),
             key: key_id,
             writes,
+            devices: card.devices.clone(),
             invitation: invitation.clone(),
         };
         self.0.records.put_guest(space, card.owner, &guest).await?;
@@ -379,6 +430,7 @@ impl Shares {
     /// Takes a folder from a user with whom it is shared, or from all; of a folder that another user shares: leaves it. Gives who has it no
     /// more; `None`: this user.
     pub async fn unshare(&self, folder: &FolderPath, with: Option<&str>) -> Result<Option<Vec<String>>> {
+        let _one_at_a_time = self.0.sharing.lock().await;
         self.reconcile().await?;
         let found = {
             let state = self.0.state.lock().await;
@@ -431,52 +483,128 @@ impl Shares {
             .ok_or_else(|| ShareError::NotShared(space.to_string()))
     }
 
+    /// Shuts a device of this user out of the folders that the user shares. Gives those in which it was.
+    pub async fn shut_out(&self, device: NodeId) -> Result<Vec<FolderPath>> {
+        let _one_at_a_time = self.0.sharing.lock().await;
+        self.reconcile().await?;
+        let own: Vec<OwnShare> = {
+            let state = self.0.state.lock().await;
+            state
+                .records
+                .values()
+                .filter_map(|record| record.own.clone())
+                .collect()
+        };
+        let mut shut = Vec::new();
+        for own in own {
+            let node = self.node(own.key.owner_id()).await?;
+            let membership = self.0.membership(&node)?;
+            let Some(membership) =
+                membership.filter(|membership| membership.capabilities_ever(device).is_some())
+            else {
+                continue;
+            };
+            let now = self.0.host.clock.now().wall;
+            let kept = membership.statements_of(device);
+            let revocation = Revocation::issue(own.key.owner_id(), device, now, kept, &own.key);
+            node.command(Command::Revoke(revocation)).await?;
+            shut.push(own.folder);
+        }
+        shut.sort_unstable();
+        Ok(shut)
+    }
+
     /// Lets a folder in that another user shares, by the invitation.
     pub async fn accept(&self, code: &str) -> Result<(FolderPath, String)> {
-        let admission = share_invitation::open(code, &self.0.host.device)?;
+        let admission = Admission::open(code, &self.0.host.device)?;
+        self.reconcile().await?;
         if !self.0.home.documents().folder(&admission.folder)?.is_empty() {
             return Err(ShareError::InTheWay(admission.folder));
         }
-        self.0.records.put_admission(&admission).await?;
+        self.admit(&admission).await?;
         self.reconcile().await?;
         Ok((admission.folder, admission.from_user))
     }
 
-    /// An invitation came over a link. Only users whose cards are here may send any.
-    async fn received(&self, peer: NodeId, code: &[u8]) {
+    /// Notes a folder that another user shares, unless what is here speaks against it.
+    async fn admit(&self, admission: &Admission) -> Result<()> {
+        {
+            let state = self.0.state.lock().await;
+            match state.records.get(&admission.space) {
+                Some(record) => {
+                    // A new key for what is here: from the same user, for the same place.
+                    let fits = record.own.is_none()
+                        && record.admission.as_ref().is_some_and(|there| {
+                            there.from == admission.from && there.folder == admission.folder
+                        });
+                    if !fits {
+                        return Err(ShareError::AlreadyHere);
+                    }
+                }
+                None => {
+                    if self.0.host.has(admission.space) {
+                        return Err(ShareError::AlreadyHere);
+                    }
+                    if let Some(other) = state.overlapping(&admission.folder) {
+                        return Err(ShareError::Taken(other));
+                    }
+                    let admitted = state
+                        .records
+                        .values()
+                        .filter_map(|record| record.admission.as_ref());
+                    let from_one = admitted
+                        .clone()
+                        .filter(|there| there.from == admission.from)
+                        .count();
+                    if admitted.count() >= ADMITTED_MAX || from_one >= ADMITTED_FROM_ONE_MAX {
+                        return Err(ShareError::TooMany);
+                    }
+                }
+            }
+        }
+        Ok(self.0.records.put_admission(admission).await?)
+    }
+
+    /// An invitation came over a link. Only users whose cards are here may send any. Says whether it was taken in.
+    async fn received(&self, peer: NodeId, code: &[u8]) -> bool {
         let opened = std::str::from_utf8(code)
             .map_err(|_| InvitationError::NotAnInvitation)
-            .and_then(|code| share_invitation::open(code, &self.0.host.device));
+            .and_then(|code| Admission::open(code, &self.0.host.device));
         let admission = match opened {
             Ok(admission) => admission,
             Err(error) => {
                 tracing::debug!(%peer, %error, "an invitation was left out");
-                return;
+                return false;
             }
         };
-        let is_known = {
-            let state = self.0.state.lock().await;
-            let there = state
-                .records
-                .get(&admission.space)
-                .and_then(|record| record.admission.as_ref());
+        let (user, folder) = (admission.from_user.clone(), admission.folder.clone());
+        {
+            let mut state = self.0.state.lock().await;
+            let record = state.records.get(&admission.space);
+            let there = record.and_then(|record| record.admission.as_ref());
             if there.is_some_and(|there| there.key.node_id() == admission.key.node_id()) {
-                return;
+                return false;
             }
-            state.cards.contains_key(&admission.from)
-        };
-        let (user, folder) = (&admission.from_user, &admission.folder);
-        if !is_known {
-            tracing::info!(
-                %user, owner = %admission.from, %folder,
-                "a user whose card is not here wants to share a folder: cairn card add CODE lets that user"
-            );
-            return;
+            if !state.cards.contains_key(&admission.from) {
+                let is_waiting = state
+                    .unknown
+                    .iter()
+                    .any(|there| there.key.node_id() == admission.key.node_id());
+                if !is_waiting && state.unknown.len() < UNKNOWN_MAX {
+                    tracing::info!(
+                        %user, owner = %admission.from, %folder,
+                        "a user whose card is not here wants to share a folder: cairn card add CARD lets that user"
+                    );
+                    state.unknown.push(admission);
+                }
+                return false;
+            }
         }
-        match self.0.records.put_admission(&admission).await {
+        match self.admit(&admission).await {
             Ok(()) => tracing::info!(%user, %folder, "a folder is shared with this user"),
-            Err(error) => tracing::warn!(%user, %folder, %error, "a shared folder could not be let in"),
+            Err(error) => tracing::warn!(%user, %folder, %error, "a shared folder is not let in"),
         }
+        true
     }
 
     /// All shared folders.
@@ -527,9 +655,14 @@ impl Shares {
                 writes: record.writes(),
                 guests: guests.collect(),
                 mounted: state.mounted.contains(space),
+                hidden: match record.own {
+                    Some(_) => 0,
+                    None => self.0.home.documents().folder(folder)?.documents,
+                },
                 ended: membership.as_ref().is_some_and(|membership| {
                     membership.granted_still(self.0.host.device.node_id()).is_none()
                 }),
+                problem: state.problems.get(space).cloned(),
                 node,
             });
         }
@@ -547,11 +680,12 @@ impl Shares {
                 Ok::<_, ShareRecordError>((records.shares()?, records.cards()?))
             });
             let (shares, cards) = read.await.map_err(|_| NodeError::Stopped)??;
-            inner.run(&mut state, &shares).await?;
+            inner.run(&mut state, &shares).await;
             state.records = shares;
             state.cards = cards;
             state.version = Some(version);
         }
+        inner.finish_leaving(&mut state).await;
         inner.mount(&mut state).await?;
         inner.deliver(&mut state);
         Ok(())
@@ -600,24 +734,8 @@ impl Inner {
         Ok(records::membership(&read).map_err(EngineError::from)?)
     }
 
-    /// Starts the engines of shares that are new, or whose key is another now, and ends those of shares that are gone.
-    async fn run(&self, state: &mut State, shares: &BTreeMap<OwnerId, ShareRecord>) -> Result<()> {
-        let gone: Vec<OwnerId> = state
-            .running
-            .keys()
-            .filter(|space| !shares.contains_key(space))
-            .copied()
-            .collect();
-        for space in gone {
-            if let Some(running) = state.running.remove(&space) {
-                state.mounted.remove(&space);
-                self.host.resign(&running.hosted.node).await?;
-                self.host.stop(running.hosted).await?;
-                if let Err(error) = self.host.remove(space) {
-                    tracing::warn!(%space, %error, "the files of a folder that was shared cannot be removed now");
-                }
-            }
-        }
+    /// Starts the engines of shares that are new, or whose key is another now. One that fails keeps none of the others back.
+    async fn run(&self, state: &mut State, shares: &BTreeMap<OwnerId, ShareRecord>) {
         for (space, record) in shares {
             let Some((key, keys, membership, user)) = self.membership_of(record) else {
                 continue;
@@ -625,19 +743,32 @@ impl Inner {
             if state.running.get(space).is_some_and(|running| running.key == key) {
                 continue;
             }
-            if let Some(running) = state.running.remove(space) {
-                self.host.stop(running.hosted).await?;
+            self.home.close_mount(*space);
+            if let Some(running) = state.running.remove(space)
+                && let Err(error) = self.host.stop(running.hosted).await
+            {
+                tracing::warn!(%space, %error, "a shared folder was not closed well");
             }
-            let hosted = self.host.start(Plan {
+            let plan = Plan {
                 owner: *space,
                 user,
                 keys,
                 membership,
-                quota_bytes: None,
-                found_damaged: self.found_damaged.load(Ordering::Relaxed),
+                quota_bytes: self.host.quota_bytes,
+                found_damaged: self.found_damaged && !state.opened.contains(space),
                 committed: Some(self.host.changed.clone()),
-            })?;
-            state.running.insert(*space, Running { hosted, key });
+            };
+            match self.host.start(plan) {
+                Ok(hosted) => {
+                    state.opened.insert(*space);
+                    state.problems.remove(space);
+                    state.running.insert(*space, Running { hosted, key });
+                }
+                Err(error) => {
+                    tracing::error!(folder = ?record.folder().map(FolderPath::as_str), %error, "a shared folder cannot be opened");
+                    state.problems.insert(*space, error.to_string());
+                }
+            }
             let addresses = record.admission.iter().flat_map(|admission| &admission.addresses);
             for address in addresses {
                 if let Err(error) = transports::dial(&self.host.transports, address) {
@@ -645,7 +776,46 @@ impl Inner {
                 }
             }
         }
-        Ok(())
+    }
+
+    /// Ends the engines of shares that the user left, once whoever shares them has all that was written here, and removes what is here of them.
+    /// One whose record can merely not be read now goes on.
+    async fn finish_leaving(&self, state: &mut State) {
+        let gone: Vec<OwnerId> = state
+            .running
+            .keys()
+            .filter(|space| !state.records.contains_key(space))
+            .copied()
+            .collect();
+        for space in gone {
+            let left = self.records.was_left(space).unwrap_or(false);
+            let Some(node) = state
+                .running
+                .get(&space)
+                .filter(|_| left)
+                .map(|running| running.hosted.node.clone())
+            else {
+                continue;
+            };
+            state.mounted.remove(&space);
+            let ended = self.membership(&node).is_ok_and(|membership| {
+                membership.is_some_and(|membership| membership.granted_still(node.id()).is_none())
+            });
+            let is_done = node.status().await.is_ok_and(|status| status.pending == 0) || ended;
+            drop(node);
+            if !is_done {
+                continue;
+            }
+            self.home.close_mount(space);
+            if let Some(running) = state.running.remove(&space)
+                && let Err(error) = self.host.stop(running.hosted).await
+            {
+                tracing::warn!(%space, %error, "a folder that was shared was not closed well");
+            }
+            if let Err(error) = self.host.remove(space) {
+                tracing::warn!(%space, %error, "the files of a folder that was shared cannot be removed now");
+            }
+        }
     }
 
     /// By which key this device is a member of a share, what keys it has there, and the grants that make it one.
@@ -695,46 +865,76 @@ impl Inner {
     /// one's own before goes into the share.
     async fn mount(&self, state: &mut State) -> Result<()> {
         let mut mounts: Vec<Mount> = Vec::new();
+        let mut closed: Vec<FolderPath> = Vec::new();
         let mut mounted = BTreeSet::new();
-        for (space, record) in &state.records {
-            let (Some(folder), Some(running)) = (record.folder(), state.running.get(space)) else {
+        let mut strays = Vec::new();
+        let was_mounted = |state: &State, space: &OwnerId| {
+            state.mounted.contains(space) || self.host.folder(*space).join(MOUNTED).exists()
+        };
+        // Whoever sends invitations chooses a space's name: what is the user's own, and what was there before, comes first.
+        let mut order: Vec<(bool, bool, OwnerId)> = state
+            .records
+            .iter()
+            .map(|(space, record)| (record.own.is_none(), !was_mounted(state, space), *space))
+            .collect();
+        order.sort_unstable();
+        for (is_guest, is_new, space) in order {
+            let Some(record) = state.records.get(&space) else {
                 continue;
             };
-            let taken = mounts.iter().any(|mount| overlap(&mount.folder, folder));
+            let Some(folder) = record.folder() else {
+                continue;
+            };
+            let is_taken = mounts
+                .iter()
+                .map(|mount| &mount.folder)
+                .chain(&closed)
+                .any(|other| overlap(other, folder));
             let held = !self.home.documents().folder(folder)?.is_empty();
             let document = folder
                 .as_document()
                 .map(|path| self.home.documents().document(&path))
                 .transpose()?;
-            let in_the_way = matches!(document, Some(Lookup::Found(_)));
-            if taken || in_the_way || held && record.own.is_none() {
-                if state.mounted.contains(space) || state.version.is_none() {
-                    tracing::warn!(%folder, "something else lies where a shared folder would: move it elsewhere");
-                }
+            let in_the_way = matches!(document, Some(Lookup::Found(_))) || held && is_guest;
+            if is_taken || is_new && in_the_way {
                 continue;
             }
-            let copied = match held {
-                true => stray::copy(&self.home, &running.hosted.node, folder).await?,
-                false => Vec::new(),
+            let Some(running) = state.running.get(&space) else {
+                closed.push(folder.clone());
+                continue;
             };
+            let node = running.hosted.node.clone();
+            if held && self.moves(record) {
+                let copied = stray::copy(&self.home, &node, folder).await?;
+                strays.push((node.clone(), copied));
+            }
+            if is_new && let Err(error) = std::fs::write(self.host.folder(space).join(MOUNTED), []) {
+                tracing::debug!(%error, "that a folder is mounted is not noted");
+            }
             mounts.push(Mount {
                 folder: folder.clone(),
-                node: running.hosted.node.clone(),
+                node,
             });
-            mounted.insert(*space);
-            if !copied.is_empty() {
-                self.home.mount(mounts.clone());
-                stray::remove(&self.home, copied).await?;
-            }
+            mounted.insert(space);
         }
-        if mounted != state.mounted || mounts.len() != self.home.mounts().len() {
-            self.home.mount(mounts);
-            state.mounted = mounted;
-        } else if !mounts.is_empty() {
-            // An engine may have been started anew.
-            self.home.mount(mounts);
+        self.home.mount(mounts, closed);
+        state.mounted = mounted;
+        for (node, copied) in strays {
+            stray::settle(&self.home, &node, copied).await?;
         }
         Ok(())
+    }
+
+    /// Says whether it is up to this device to bring what lies in the folder of a share into it: to the one that shared it, and to any if that
+    /// one is gone.
+    fn moves(&self, record: &ShareRecord) -> bool {
+        let Some(own) = &record.own else {
+            return false;
+        };
+        let now = self.host.clock.now().wall;
+        let is_there = |membership: Membership| membership.capabilities(own.mover, now).is_some();
+        own.mover == self.host.device.node_id()
+            || !self.membership(&self.home).ok().flatten().is_some_and(is_there)
     }
 
     /// Sends invitations to the devices that they are for, until the user has the folder.
@@ -742,7 +942,7 @@ impl Inner {
         let links = self.host.links.peers();
         state
             .sent
-            .retain(|(link, ..)| links.iter().any(|(number, _)| number == link));
+            .retain(|(link, _)| links.iter().any(|(number, _)| number == link));
         for (space, record) in &state.records {
             let Some(running) = state.running.get(space) else {
                 continue;
@@ -754,7 +954,7 @@ impl Inner {
                 let near = links.iter().filter(|(_, peer)| card.devices.contains(peer));
                 let near: Vec<u64> = near
                     .map(|(link, _)| *link)
-                    .filter(|link| !state.sent.contains(&(*link, *space, *owner)))
+                    .filter(|link| !state.sent.contains(&(*link, guest.key)))
                     .collect();
                 if near.is_empty() {
                     continue;
@@ -768,7 +968,7 @@ impl Inner {
                     })
                 });
                 for link in near {
-                    state.sent.insert((link, *space, *owner));
+                    state.sent.insert((link, guest.key));
                     if !joined {
                         self.host.links.post(link, guest.invitation.as_bytes());
                     }
@@ -776,19 +976,4 @@ impl Inner {
             }
         }
     }
-}
-
-/// Walks a folder of one space alone.
-pub(super) fn documents_below(
-    node: &Node,
-    folder: &FolderPath,
-) -> std::result::Result<Vec<crate::model::DocumentPath>, ReadError> {
-    let mut paths = Vec::new();
-    node.documents().walk(folder, &mut |path, document| {
-        if document.stored().is_some() {
-            paths.push(path.clone());
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(paths)
 }

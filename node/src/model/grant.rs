@@ -1,7 +1,7 @@
 //! Device grants: who may hold and write a space.
 //!
 //! A grant names a subject's public key and what it may do. The owner's key issues grants, and so does every key whose
-//! own grant includes [`Capabilities::ADMIT`]: an invite is a grant to a one-time key, with which the joining device
+//! own grant includes [`Capabilities::ADMIT`] or is an invite's: an invite is a grant to a one-time key, with which the joining device
 //! signs its own. So any node can check a newcomer with no link to whoever invited it.
 
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,11 @@ impl Capabilities {
     /// A one-time key in an invite: admits, and does nothing else itself.
     pub const INVITE: Self = Self(16 | 15);
 
-    /// The key of another user in a folder that is shared with that user: admits the user's devices, who may read.
-    pub const INVITE_TO_READ: Self = Self(16 | 8 | 4 | 1);
+    /// The key of another user in a folder that is shared with that user: lets the user's devices in, who may read. It gives what it has, and so
+    /// nobody the right to admit or to revoke.
+    pub const GUEST_READS: Self = Self(16 | 4 | 1);
+    /// Likewise, to read and write.
+    pub const GUEST_WRITES: Self = Self(16 | 4 | 2 | 1);
 
     /// Says whether all of `other` is included.
     pub const fn includes(self, other: Self) -> bool {

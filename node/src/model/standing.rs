@@ -94,7 +94,7 @@ pub(super) fn depths(space: OwnerId, grants: &BTreeMap<StatementId, Grant>) -> B
 
 /// Says whether `above`, a grant of its issuer, lets it issue `grant`.
 pub(super) fn lets_issue(above: &Grant, grant: &Grant) -> bool {
-    above.capabilities.includes(Capabilities::ADMIT)
+    (above.capabilities.includes(Capabilities::ADMIT) || above.capabilities.is_invite())
         && above
             .capabilities
             .without_invite()

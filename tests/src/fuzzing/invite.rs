@@ -1,7 +1,8 @@
-//! Invite codes and custody codes.
+//! Codes that people copy: invites, custody codes, cards, invitations to shared folders.
 
-use cairn::daemon::{CustodyCode, Invite};
-use cairn::model::{Capabilities, Grant, KeyPair, Membership, WallTime};
+use cairn::daemon::{Admission, Card, CustodyCode, Invite};
+use cairn::model::{Capabilities, FolderPath, Grant, KeyPair, Membership, WallTime};
+use cairn::seal::EpochKey;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
@@ -12,14 +13,18 @@ const CODE_LEN_MAX: usize = 8192;
 
 /// Laws: a code has one form, but for white space around it; a code that was changed is refused; whatever invite the
 /// space of its issuer takes in can be read, and accepted until it runs out, and then its device is a member. Custody codes likewise, which make
-/// their node one that holds and no more.
+/// their node one that holds and no more; and cards, which are signed by whom they name; and invitations, which open for the devices on a card alone.
 pub fn invite(data: &[u8]) -> bool {
     let mut choices = Choices::new(data);
     match choices.byte() % 4 {
-        0 => std::str::from_utf8(choices.rest()).is_ok_and(|text| read(text) | read_custody(text)),
+        0 => std::str::from_utf8(choices.rest())
+            .is_ok_and(|text| read(text) | read_custody(text) | read_card(text) | read_invitation(text)),
         1 => {
             let bytes = choices.rest();
-            read(&code(bytes)) | read_custody(&custody_code(bytes))
+            read(&code(bytes))
+                | read_custody(&checked("cairnhold1", "cairn 1 custody", bytes))
+                | read_card(&checked("cairncard1", "cairn 1 card", bytes))
+                | read_invitation(&checked("cairnshare1", "cairn 1 share", bytes))
         }
         _ => issued(&mut choices),
     }
@@ -30,16 +35,26 @@ pub(super) fn code(bytes: &[u8]) -> String {
     checked("cairn1", "cairn 1 invite", bytes)
 }
 
-fn custody_code(bytes: &[u8]) -> String {
-    checked("cairnhold1", "cairn 1 custody", bytes)
-}
-
 fn checked(prefix: &str, context: &str, bytes: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new_derive_key(context);
     hasher.update(bytes);
     let mut check = [0; 4];
     hasher.finalize_xof().fill(&mut check);
     format!("{prefix}{}", BASE64URL_NOPAD.encode(&[bytes, &check].concat()))
+}
+
+fn read_card(text: &str) -> bool {
+    let Ok(card) = Card::decode(text) else {
+        return false;
+    };
+    assert_eq!(card.encode(), text.trim(), "a card has one form");
+    assert!(card.devices.len() <= 32 && card.addresses.len() <= 8);
+    true
+}
+
+/// Nobody can make one for these devices without their keys being known: they are.
+fn read_invitation(text: &str) -> bool {
+    (0..4).any(|device| Admission::open(text, key(device)).is_ok())
 }
 
 fn read_custody(text: &str) -> bool {
@@ -77,6 +92,60 @@ fn read(text: &str) -> bool {
         "an invite runs out"
     );
     true
+}
+
+/// Signs a card, and seals an invitation to it.
+fn shared(space: &Membership, signer: &KeyPair) {
+    let now = WallTime(1);
+    let card = Card::sign("ada", space, Vec::new(), signer, now);
+    let may = signer.public() == space.space().0
+        || space
+            .capabilities_ever(signer.node_id())
+            .is_some_and(|own| own.includes(Capabilities::WRITE));
+    assert_eq!(
+        read_card(&card.encode()),
+        may,
+        "a card is signed by whom it names"
+    );
+    if !may {
+        return;
+    }
+    let share = KeyPair::from_seed(&[97; 32]);
+    let user = KeyPair::from_seed(&[96; 32]);
+    let capabilities = Capabilities::GUEST_READS;
+    let grant = Grant::issue(
+        share.owner_id(),
+        user.node_id(),
+        capabilities,
+        now,
+        None,
+        "ada",
+        &share,
+    );
+    let admission = Admission {
+        space: share.owner_id(),
+        folder: FolderPath::parse("/shared/photos/").expect("a folder"),
+        key: user,
+        grant,
+        first: EpochKey::first(&share),
+        current: None,
+        addresses: Vec::new(),
+        from: space.space(),
+        from_user: "ada".into(),
+    };
+    let code = admission.seal_to(&card, signer, space).expect("it is short");
+    for device in (0..12).map(key) {
+        let opened = Admission::open(&code, device);
+        assert_eq!(
+            opened.is_ok(),
+            card.devices.contains(&device.node_id()),
+            "for the devices on the card alone"
+        );
+        assert!(
+            opened.is_ok_and(|opened| !opened.writes() && opened.space == share.owner_id())
+                || !card.devices.contains(&device.node_id())
+        );
+    }
 }
 
 /// Lets a stranger hold a space.
@@ -126,6 +195,7 @@ fn issued(choices: &mut Choices) -> bool {
     }
     let issuer = choices.key();
     custodian(&space, issuer);
+    shared(&space, issuer);
     let user = ["ada", "a", "Ada.Lovelace-1815_x"][choices.below(3)];
     let expires = WallTime(u64::from(choices.byte()) + 2);
     let addresses = choices.list(12, Choices::text);
