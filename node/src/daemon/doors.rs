@@ -150,6 +150,9 @@ async fn run(
     let kept = running.custody.spaces().await;
     stores.extend(kept.iter().map(|(_, node)| node.store().open_store()));
     drop(kept);
+    let shared = running.node.mounts();
+    stores.extend(shared.iter().map(|mount| mount.node.store().open_store()));
+    drop(shared);
     let result = running.stop().await;
     let _ = std::fs::remove_file(&socket);
     result.map(|()| end)

@@ -239,12 +239,17 @@ impl Host {
     }
 
     /// Has the engine of a space commit what it holds, and waits for it.
-    pub(super) async fn stop(&self, hosted: Hosted) -> Result<(), RunError> {
+    pub(super) async fn end(&self, hosted: Hosted) -> Result<(), RunError> {
         self.links.leave(hosted.channel);
-        let space = hosted.node.owner();
-        let store = hosted.node.store().open_store();
         drop(hosted.node);
-        let ended = hosted.engine.stop().await;
+        hosted.engine.stop().await
+    }
+
+    /// As [`Self::end`]; then the space may be opened again.
+    pub(super) async fn stop(&self, hosted: Hosted) -> Result<(), RunError> {
+        let store = hosted.node.store().open_store();
+        let space = hosted.node.owner();
+        let ended = self.end(hosted).await;
         // Whoever reads from it has done so before long.
         let closing = Instant::now();
         while store.is_open() && closing.elapsed() < CLOSE_MAX {

@@ -264,7 +264,7 @@ impl Shares {
         }
         let running = std::mem::take(&mut self.0.state.lock().await.running);
         for (space, running) in running {
-            if let Err(error) = self.0.host.stop(running.hosted).await {
+            if let Err(error) = self.0.host.end(running.hosted).await {
                 tracing::warn!(%space, %error, "a shared folder was not closed well");
             }
         }
@@ -679,7 +679,14 @@ impl Shares {
             let read = tokio::task::spawn_blocking(move || {
                 Ok::<_, ShareRecordError>((records.shares()?, records.cards()?))
             });
-            let (shares, cards) = read.await.map_err(|_| NodeError::Stopped)??;
+            let (mut shares, cards) = read.await.map_err(|_| NodeError::Stopped)??;
+            for (space, record) in &state.records {
+                // What cannot be read now, as before a new key comes, is not gone.
+                let is_known = state.running.contains_key(space) && !shares.contains_key(space);
+                if is_known && !inner.records.was_left(*space).unwrap_or(false) {
+                    shares.insert(*space, record.clone());
+                }
+            }
             inner.run(&mut state, &shares).await;
             state.records = shares;
             state.cards = cards;
@@ -779,7 +786,6 @@ impl Inner {
     }
 
     /// Ends the engines of shares that the user left, once whoever shares them has all that was written here, and removes what is here of them.
-    /// One whose record can merely not be read now goes on.
     async fn finish_leaving(&self, state: &mut State) {
         let gone: Vec<OwnerId> = state
             .running
@@ -788,11 +794,9 @@ impl Inner {
             .copied()
             .collect();
         for space in gone {
-            let left = self.records.was_left(space).unwrap_or(false);
             let Some(node) = state
                 .running
                 .get(&space)
-                .filter(|_| left)
                 .map(|running| running.hosted.node.clone())
             else {
                 continue;
@@ -920,7 +924,7 @@ impl Inner {
         self.home.mount(mounts, closed);
         state.mounted = mounted;
         for (node, copied) in strays {
-            stray::settle(&self.home, &node, copied).await?;
+            stray::settle(&self.home, &node, copied).await;
         }
         Ok(())
     }

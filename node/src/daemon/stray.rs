@@ -87,35 +87,30 @@ async fn copy_one(from: &Node, to: &Node, path: &DocumentPath) -> Result<Option<
 }
 
 /// Removes here what was copied. What was changed or removed here since is changed or removed there first, unless it was changed there as well.
-pub(super) async fn settle(from: &Node, to: &Node, copied: Vec<Copied>) -> Result<(), StrayError> {
-    for Copied {
-        path,
-        from: old,
-        to: there,
-    } in copied
-    {
-        let found = match from.documents().document(&path)? {
-            Lookup::Found(found) => found,
-            Lookup::Absent => {
-                delete(to, &path, there).await?;
-                continue;
-            }
-        };
-        let etag = found.etag;
-        if etag != old {
-            let Some(_) = found.body.as_ref().filter(|_| found.heads.len() == 1) else {
-                continue;
-            };
-            if store(to, &path, &found, Condition::IfMatch(TagSet::Tags(vec![there])))
-                .await?
-                .is_none()
-            {
-                bring(to, &path, &found).await?;
-            }
+pub(super) async fn settle(from: &Node, to: &Node, copied: Vec<Copied>) {
+    for one in copied {
+        if let Err(error) = settle_one(from, to, &one).await {
+            tracing::warn!(path = %one.path, %error, "a document that is in its shared folder is not removed elsewhere now");
         }
-        delete(from, &path, etag).await?;
     }
-    Ok(())
+}
+
+async fn settle_one(from: &Node, to: &Node, copied: &Copied) -> Result<(), StrayError> {
+    let path = &copied.path;
+    let Lookup::Found(found) = from.documents().document(path)? else {
+        return delete(to, path, copied.to).await;
+    };
+    if found.etag != copied.from {
+        if found.body.is_none() || found.heads.len() > 1 {
+            // It comes again.
+            return Ok(());
+        }
+        let as_copied = Condition::IfMatch(TagSet::Tags(vec![copied.to]));
+        if store(to, path, &found, as_copied).await?.is_none() {
+            bring(to, path, &found).await?;
+        }
+    }
+    delete(from, path, found.etag).await
 }
 
 /// Deletes a version, if it is the one that is there.
