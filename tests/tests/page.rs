@@ -674,8 +674,13 @@ fn the_keyboard_is_enough() {
         return;
     };
     let browser = &person.browser;
-    // The first stop leads past all that is above.
+    // Another address draws the sign-in anew: nobody types into the one that goes.
+    browser.run("document.querySelector('[name=passphrase]').dataset.old = 'yes'");
     browser.visit(&format!("{}/node/#/files/private/notes/", person.base));
+    person.holds(
+        "document.activeElement.name === 'passphrase' && document.activeElement.dataset.old === undefined",
+    );
+    // The first stop leads past all that is above.
     browser.type_text(PASSPHRASE);
     browser.press(ENTER);
     person.is_at("/private/notes/");
