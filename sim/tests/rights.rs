@@ -346,7 +346,7 @@ fn a_stolen_device_that_says_again_what_it_said_changes_nothing() {
     for frame in &said {
         victim.frame(link, frame.clone());
     }
-    assert_eq!(victim.entries(), [old.clone()]);
+    assert_eq!(victim.entries(), std::slice::from_ref(&old));
     victim.put("old", b"another text, that takes its place");
 
     // It is revoked, and everything goes on. Then it says all of it again.
