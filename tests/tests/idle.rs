@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use cairn_tests::{Daemon, Random, Space, cairn, memory_kib};
 
-/// Generous, for nothing here is optimised and the machine may be slow: what a change adds shows in the wakes first. The
-/// bench `idle` measures the program that users run.
-const TIME_MAX: Duration = Duration::from_millis(200);
+/// Generous, for nothing here is optimised, and other tests keep the machine busy, under which the same work takes twice as long (65 s in step:
+/// 100 to 220 ms): what a change adds shows in the wakes first. The bench `idle` measures the program that users run.
+const TIME_MAX: Duration = Duration::from_millis(500);
 
 /// What the threads of a process took of the processor so far: time, and how often each was woken. As the scheduler counts
 /// it, to the nanosecond: ticks of 10 ms would be a matter of luck.
