@@ -5,6 +5,11 @@ use std::time::Duration;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
+use crate::eventually;
+
+/// How long a document may take to come, on a busy machine.
+const READ_MAX: Duration = Duration::from_secs(60);
+
 /// A text as an address takes it: everything encoded that is more than a letter, a digit or `-._~`.
 pub fn percent_encode(text: &str) -> String {
     text.bytes()
@@ -89,6 +94,17 @@ impl Http {
             .call()?;
         let body = response.body_mut().with_config().limit(u64::MAX).read_to_vec()?;
         Ok((response.status().as_u16(), body, etag(&response)))
+    }
+
+    /// Waits until a document can be read, and is this.
+    #[track_caller]
+    pub fn reads(&self, path: &str, body: &[u8]) {
+        eventually(READ_MAX, || {
+            let (status, found, _) = self.get(path).map_err(|error| error.to_string())?;
+            (status == 200 && found == body)
+                .then_some(())
+                .ok_or_else(|| format!("{path}: {status}, {} bytes", found.len()))
+        });
     }
 
     /// DELETE; gives the status.

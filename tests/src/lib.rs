@@ -7,6 +7,7 @@
 pub mod bench;
 mod browser;
 mod daemon;
+mod disk;
 pub mod fuzzing;
 mod http;
 mod lan;
@@ -18,6 +19,7 @@ mod web_site;
 
 pub use browser::Browser;
 pub use daemon::{Daemon, RUN_ON_LOOPBACK, Space};
+pub use disk::files_with;
 pub use http::{Http, percent_encode};
 pub use lan::{Lan, skipped};
 pub use pair::Pair;

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cairn_tests::{Daemon, Http, Random, cairn, cairn_given, eventually};
+use cairn_tests::{Daemon, Http, Random, cairn, cairn_given, eventually, files_with};
 use serde_json::Value;
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -35,38 +35,10 @@ fn all_is_kept(owner: &Daemon) {
     });
 }
 
-/// All files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found
-}
-
-/// The files below `folder`, their names too, in which `piece` stands.
-fn with_piece(folder: &Path, piece: &[u8]) -> Vec<PathBuf> {
-    let has = |bytes: &[u8]| bytes.windows(piece.len()).any(|window| window == piece);
-    let named = |path: &Path| has(path.as_os_str().as_encoded_bytes());
-    let mut found = files(folder);
-    found.retain(|path| named(path) || has(&std::fs::read(path).unwrap_or_default()));
-    found
-}
-
 /// Waits until all of `documents` can be read.
 fn reads_all(http: &Http, documents: &BTreeMap<String, Vec<u8>>) {
     for (path, body) in documents {
-        eventually(DEADLINE, || {
-            let (status, found, _) = http.get(path).map_err(|error| error.to_string())?;
-            (status == 200 && found == *body)
-                .then_some(())
-                .ok_or_else(|| format!("{path}: {status}, {} bytes", found.len()))
-        });
+        http.reads(path, body);
     }
 }
 
@@ -134,18 +106,18 @@ fn a_friend_s_node_keeps_what_it_cannot_read_and_the_phrase_brings_all_of_it_bac
     ada.terminate();
     ben.terminate();
     assert_eq!(
-        with_piece(&home("ben"), ada_mark.as_bytes()),
+        files_with(&home("ben"), ada_mark.as_bytes()),
         Vec::<PathBuf>::new()
     );
     assert_eq!(
-        with_piece(&home("ada"), ben_mark.as_bytes()),
+        files_with(&home("ada"), ben_mark.as_bytes()),
         Vec::<PathBuf>::new()
     );
     assert_ne!(
-        with_piece(&home("ada"), ada_mark.as_bytes()),
+        files_with(&home("ada"), ada_mark.as_bytes()),
         Vec::<PathBuf>::new()
     );
-    assert_ne!(with_piece(&home("ben"), b"open to all"), Vec::<PathBuf>::new());
+    assert_ne!(files_with(&home("ben"), b"open to all"), Vec::<PathBuf>::new());
 
     // All that Ada has burns.
     std::fs::remove_dir_all(home("ada")).unwrap();

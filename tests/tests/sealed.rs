@@ -1,23 +1,9 @@
 //! Private documents are sealed wherever they lie, and keys change when a device is shut out.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
-
-use cairn_tests::{Daemon, Http, Random, Space, cairn, cairn_given, eventually};
+use cairn_tests::{Daemon, Http, Random, Space, cairn, cairn_given, files_with};
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// Says whether some file below `folder` has `piece` in it.
-fn is_on_disk(folder: &Path, piece: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return is_on_disk(&path, piece);
-        }
-        let bytes = std::fs::read(&path).unwrap_or_default();
-        bytes.windows(piece.len()).any(|window| window == piece)
-    })
-}
 
 #[test]
 fn contents_are_on_no_disk_in_the_clear_and_every_device_reads_them() {
@@ -47,24 +33,14 @@ fn contents_are_on_no_disk_in_the_clear_and_every_device_reads_them() {
     for node in &mut space.nodes {
         node.terminate();
         assert!(
-            is_on_disk(&node.home, &open),
+            !files_with(&node.home, &open).is_empty(),
             "it is looked for in the right place"
         );
-        assert!(!is_on_disk(&node.home, &short));
+        assert!(files_with(&node.home, &short).is_empty());
         for start in (0..long.len() - 64).step_by(100_000) {
-            assert!(!is_on_disk(&node.home, &long[start..start + 64]));
+            assert!(files_with(&node.home, &long[start..start + 64]).is_empty());
         }
     }
-}
-
-/// Waits until a document can be read.
-fn reads(http: &Http, path: &str, body: &[u8]) {
-    eventually(DEADLINE, || {
-        let (status, found, _) = http.get(path).map_err(|error| error.to_string())?;
-        (status == 200 && found == body)
-            .then_some(())
-            .ok_or_else(|| format!("{path}: {status}, {} bytes", found.len()))
-    });
 }
 
 #[test]
@@ -74,15 +50,15 @@ fn keys_change_with_a_revocation_and_whoever_comes_later_reads_all() {
     let mut lost = space.nodes.pop().unwrap();
     lost.http().store("/notes/before", b"before");
     for node in &space.nodes {
-        reads(&node.http(), "/notes/before", b"before");
+        node.http().reads("/notes/before", b"before");
     }
     let node = lost.status["node"].as_str().unwrap();
     cairn(&space.nodes[0].home, &["revoke", node]);
     lost.terminate();
     space.nodes[0].http().store("/notes/after", b"after");
-    reads(&space.nodes[1].http(), "/notes/after", b"after");
+    space.nodes[1].http().reads("/notes/after", b"after");
     space.nodes[1].http().store("/notes/large", &large);
-    reads(&space.nodes[0].http(), "/notes/large", &large);
+    space.nodes[0].http().reads("/notes/large", &large);
 
     // One more device, which a device lets in that was let in itself.
     let home = space.scratch("newcomer");
@@ -90,19 +66,19 @@ fn keys_change_with_a_revocation_and_whoever_comes_later_reads_all() {
     assert!(home.join("epoch.key").exists(), "the invite told the new key");
     let mut newcomer = Daemon::start(&home, &[]);
     let all = |http: &Http| {
-        reads(http, "/notes/before", b"before");
-        reads(http, "/notes/after", b"after");
-        reads(http, "/notes/large", &large);
+        http.reads("/notes/before", b"before");
+        http.reads("/notes/after", b"after");
+        http.reads("/notes/large", &large);
     };
     all(&newcomer.http());
     newcomer.http().store("/notes/new", b"new");
-    reads(&space.nodes[0].http(), "/notes/new", b"new");
+    space.nodes[0].http().reads("/notes/new", b"new");
 
     // Keys are there again after a restart, and the phrase alone brings all of them.
     newcomer.terminate();
     newcomer.restart();
     all(&newcomer.http());
-    reads(&newcomer.http(), "/notes/new", b"new");
+    newcomer.http().reads("/notes/new", b"new");
     let phrase = cairn(&space.nodes[0].home, &["owner", "phrase"]);
     let home = space.scratch("recovered");
     let (code, _, said) = cairn_given(&home, &["recover", "--user", "ada"], &phrase);

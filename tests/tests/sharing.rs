@@ -1,9 +1,9 @@
 //! Folders that users share: with exactly whom they said.
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cairn_tests::{Daemon, Http, Pair, Random, cairn, cairn_given, eventually};
+use cairn_tests::{Daemon, Http, Pair, Random, cairn, cairn_given, eventually, files_with};
 use serde_json::Value;
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -30,36 +30,8 @@ fn meet(one: &Daemon, other: &Daemon) {
     }
 }
 
-/// Waits until a document can be read.
-fn reads(http: &Http, path: &str, body: &[u8]) {
-    eventually(DEADLINE, || {
-        let (status, found, _) = http.get(path).map_err(|error| error.to_string())?;
-        (status == 200 && found == body)
-            .then_some(())
-            .ok_or_else(|| format!("{path}: {status}, {} bytes", found.len()))
-    });
-}
-
 fn status_of(http: &Http, path: &str) -> u16 {
     http.get(path).unwrap().0
-}
-
-/// All files below a folder in which `piece` stands.
-fn with_piece(folder: &Path, piece: &[u8]) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(with_piece(&path, piece));
-        } else if std::fs::read(&path)
-            .unwrap_or_default()
-            .windows(piece.len())
-            .any(|window| window == piece)
-        {
-            found.push(path);
-        }
-    }
-    found
 }
 
 /// What a folder lists over HTTP: names.
@@ -98,8 +70,8 @@ fn a_folder_is_shared_with_whom_i_said_and_nobody_else() {
         &["share", "/shared/photos/garden/", "--with", "ben", "--write"],
     );
     for http in [&ada_http, &ben_http, &ben_too.http()] {
-        reads(http, "/shared/photos/garden/roses", b"NobodyElseReadsRoses");
-        reads(http, "/shared/photos/garden/deep/large", &large);
+        http.reads("/shared/photos/garden/roses", b"NobodyElseReadsRoses");
+        http.reads("/shared/photos/garden/deep/large", &large);
     }
     assert_eq!(listed(&ada_http, "/shared/photos/"), before);
     assert_eq!(listed(&ben_http, "/shared/photos/"), ["garden/"]);
@@ -109,13 +81,9 @@ fn a_folder_is_shared_with_whom_i_said_and_nobody_else() {
 
     // Both write; both see a change of what the other wrote, and a deletion.
     ben_too.http().store("/shared/photos/garden/by-ben", b"by Ben");
-    reads(&ada_http, "/shared/photos/garden/by-ben", b"by Ben");
+    ada_http.reads("/shared/photos/garden/by-ben", b"by Ben");
     ada_http.store("/shared/photos/garden/by-ben", b"by Ben, changed by Ada");
-    reads(
-        &ben_http,
-        "/shared/photos/garden/by-ben",
-        b"by Ben, changed by Ada",
-    );
+    ben_http.reads("/shared/photos/garden/by-ben", b"by Ben, changed by Ada");
     assert_eq!(ben_http.delete("/shared/photos/garden/roses").unwrap(), 200);
     eventually(DEADLINE, || {
         match status_of(&ada_http, "/shared/photos/garden/roses") {
@@ -126,7 +94,7 @@ fn a_folder_is_shared_with_whom_i_said_and_nobody_else() {
     // The command line goes there, too.
     let (code, _, said) = cairn_given(&ada.home, &["put", "-", "/shared/photos/garden/typed"], "typed");
     assert_eq!(code, 0, "{said}");
-    reads(&ben_http, "/shared/photos/garden/typed", b"typed");
+    ben_http.reads("/shared/photos/garden/typed", b"typed");
     let names = json(&ben, &["ls", "-r", "/shared/"]);
     let names: Vec<&str> = names
         .as_array()
@@ -146,7 +114,7 @@ fn a_folder_is_shared_with_whom_i_said_and_nobody_else() {
     // Whoever may read may not write.
     ada_http.store("/shared/plans/year", b"plans");
     cairn(&ada.home, &["share", "/shared/plans/", "--with", "ben"]);
-    reads(&ben_http, "/shared/plans/year", b"plans");
+    ben_http.reads("/shared/plans/year", b"plans");
     let refused = ben_http.put("/shared/plans/mine", b"no", &[]);
     assert_eq!(refused.unwrap().0, 403);
     let (code, _, said) = cairn_given(&ben.home, &["put", "-", "/shared/plans/mine"], "no");
@@ -163,9 +131,9 @@ fn a_folder_is_shared_with_whom_i_said_and_nobody_else() {
     });
     // Something that is sent after it has arrived.
     ada_http.store("/shared/plans/after", b"after");
-    reads(&ben_http, "/shared/plans/after", b"after");
+    ben_http.reads("/shared/plans/after", b"after");
     assert_eq!(status_of(&ben_http, "/shared/photos/garden/later"), 404);
-    reads(&ben_http, "/shared/photos/garden/typed", b"typed");
+    ben_http.reads("/shared/photos/garden/typed", b"typed");
     let refused = ben_http.put("/shared/photos/garden/too-late", b"too late", &[]);
     assert_eq!(refused.unwrap().0, 403);
 
@@ -175,13 +143,13 @@ fn a_folder_is_shared_with_whom_i_said_and_nobody_else() {
     cleo.terminate();
     for piece in ["NobodyElseReadsRoses", "NobodyElseReadsLater", "garden"] {
         assert_eq!(
-            with_piece(&cleo.home, piece.as_bytes()),
+            files_with(&cleo.home, piece.as_bytes()),
             Vec::<PathBuf>::new(),
             "{piece}"
         );
     }
     assert_eq!(
-        with_piece(&ben.home, b"NobodyElseReadsLater"),
+        files_with(&ben.home, b"NobodyElseReadsLater"),
         Vec::<PathBuf>::new()
     );
 }
@@ -208,9 +176,9 @@ fn an_invitation_by_hand_a_restart_and_the_phrase() {
     let (exit, _, said) = cairn_given(&ada.home, &["shares", "accept", code.trim()], "");
     assert_eq!(exit, 2, "{said}");
     cairn(&ben.home, &["shares", "accept", code.trim()]);
-    reads(&ben.http(), "/shared/notes/a", b"a");
+    ben.http().reads("/shared/notes/a", b"a");
     ben.http().store("/shared/notes/b", b"b");
-    reads(&ada.http(), "/shared/notes/b", b"b");
+    ada.http().reads("/shared/notes/b", b"b");
 
     // All is there after restarts.
     for node in [&mut ada, &mut ben] {
@@ -220,7 +188,7 @@ fn an_invitation_by_hand_a_restart_and_the_phrase() {
     ben.http().store("/shared/notes/c", b"c");
     for http in [ada.http(), ben.http()] {
         for name in ["a", "b", "c"] {
-            reads(&http, &format!("/shared/notes/{name}"), name.as_bytes());
+            http.reads(&format!("/shared/notes/{name}"), name.as_bytes());
         }
     }
 
@@ -246,10 +214,11 @@ fn an_invitation_by_hand_a_restart_and_the_phrase() {
     ];
     let anew = Daemon::start(&home("anew"), &["--peer", &peers[0], "--peer", &peers[1]]);
     for name in ["a", "b", "c"] {
-        reads(&anew.http(), &format!("/shared/notes/{name}"), name.as_bytes());
+        anew.http()
+            .reads(&format!("/shared/notes/{name}"), name.as_bytes());
     }
     anew.http().store("/shared/notes/d", b"d");
-    reads(&ben.http(), "/shared/notes/d", b"d");
+    ben.http().reads("/shared/notes/d", b"d");
 
     // Ben leaves: it is gone from his node, not from Ada's.
     cairn(&ben.home, &["unshare", "/shared/notes/"]);
@@ -336,7 +305,7 @@ fn what_cannot_be_shared_is_refused_with_a_sentence() {
         share(&ben, "/shared/mine/").map(drop).ok_or_else(|| ben.log())
     });
     assert_eq!(share(&ben, "/shared/mine/").unwrap()["mounted"], false);
-    reads(&ben.http(), "/shared/mine/x", b"Ben's own");
+    ben.http().reads("/shared/mine/x", b"Ben's own");
     fails(
         &ben,
         &["shares", "accept", code.trim()],
@@ -344,7 +313,7 @@ fn what_cannot_be_shared_is_refused_with_a_sentence() {
         "documents of your own",
     );
     assert_eq!(ben.http().delete("/shared/mine/x").unwrap(), 200);
-    reads(&ben.http(), "/shared/mine/x", b"Ada's");
+    ben.http().reads("/shared/mine/x", b"Ada's");
 }
 
 #[test]
@@ -354,7 +323,7 @@ fn what_lies_in_a_folder_goes_into_the_share_whole() {
     let ben = Daemon::start(&folder.path().join("ben"), &["--user", "ben"]);
     let (a, b) = (pair.a.http(), pair.b.http());
     a.store("/shared/plans/year", b"same");
-    reads(&b, "/shared/plans/year", b"same");
+    b.reads("/shared/plans/year", b"same");
     // Two versions that know nothing of one another, and one more document of the device that does not share.
     pair.apart();
     a.store("/shared/plans/both", b"one");
@@ -366,10 +335,10 @@ fn what_lies_in_a_folder_goes_into_the_share_whole() {
         &["share", "/shared/plans/", "--with", card.trim(), "--write"],
     );
     cairn(&ben.home, &["shares", "accept", code.trim()]);
-    reads(&ben.http(), "/shared/plans/both", b"one");
+    ben.http().reads("/shared/plans/both", b"one");
     pair.together();
     // All of it is there, for everybody, and nothing is left beside it.
-    reads(&ben.http(), "/shared/plans/late", &Random(4).bytes(50_000));
+    ben.http().reads("/shared/plans/late", &Random(4).bytes(50_000));
     let all = |node: &Daemon| {
         let items = json(node, &["ls", "-r", "/shared/plans/"]);
         let items = items.as_array().unwrap().iter();
@@ -404,7 +373,7 @@ fn what_lies_in_a_folder_goes_into_the_share_whole() {
     // Nothing goes round in circles.
     let digest = share(&ben, "/shared/plans/").unwrap()["clock_digest"].clone();
     a.store("/notes/elsewhere", b"x");
-    reads(&b, "/notes/elsewhere", b"x");
+    b.reads("/notes/elsewhere", b"x");
     assert_eq!(share(&ben, "/shared/plans/").unwrap()["clock_digest"], digest);
 }
 
@@ -424,9 +393,9 @@ fn rights_change_devices_are_shut_out_and_whoever_left_comes_back() {
         &ada.home,
         &["share", "/shared/notes/", "--with", "ben", "--write"],
     );
-    reads(&ben.http(), "/shared/notes/a", b"a");
+    ben.http().reads("/shared/notes/a", b"a");
     ben.http().store("/shared/notes/by-ben", b"by Ben");
-    reads(&lost.http(), "/shared/notes/by-ben", b"by Ben");
+    lost.http().reads("/shared/notes/by-ben", b"by Ben");
 
     // From now on Ben reads: the new key comes over the link that is there.
     cairn(&ada.home, &["share", "/shared/notes/", "--with", "ben"]);
@@ -437,7 +406,7 @@ fn rights_change_devices_are_shut_out_and_whoever_left_comes_back() {
             .ok_or_else(|| told.to_string())
     });
     ada.http().store("/shared/notes/b", b"b");
-    reads(&ben.http(), "/shared/notes/b", b"b");
+    ben.http().reads("/shared/notes/b", b"b");
     let refused = ben.http().put("/shared/notes/no", b"no", &[]).unwrap();
     assert_eq!(refused.0, 403);
 
@@ -451,11 +420,12 @@ fn rights_change_devices_are_shut_out_and_whoever_left_comes_back() {
         "{told}"
     );
     ada.http().store("/shared/notes/secret", b"NotForTheLostDevice");
-    reads(&ben.http(), "/shared/notes/secret", b"NotForTheLostDevice");
+    ben.http().reads("/shared/notes/secret", b"NotForTheLostDevice");
     lost.restart();
     ada.http()
         .store("/shared/notes/more", b"NotForTheLostDevice either");
-    reads(&ben.http(), "/shared/notes/more", b"NotForTheLostDevice either");
+    ben.http()
+        .reads("/shared/notes/more", b"NotForTheLostDevice either");
     for name in ["secret", "more"] {
         assert_eq!(status_of(&lost.http(), &format!("/shared/notes/{name}")), 404);
     }
@@ -470,6 +440,6 @@ fn rights_change_devices_are_shut_out_and_whoever_left_comes_back() {
         ("by-ben", b"by Ben"),
         ("secret", b"NotForTheLostDevice"),
     ] {
-        reads(&ben.http(), &format!("/shared/notes/{name}"), body);
+        ben.http().reads(&format!("/shared/notes/{name}"), body);
     }
 }

@@ -2,9 +2,9 @@
 //! What is in frames, the simulator sees (`sim/tests/custody.rs`).
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cairn_tests::{Daemon, Random, cairn, eventually};
+use cairn_tests::{Daemon, Random, cairn, eventually, files_with};
 use serde_json::Value;
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(120);
@@ -15,27 +15,6 @@ const GIVEN: &str = "MarkOfWhatIsGiven";
 
 fn json(node: &Daemon, words: &[&str]) -> Value {
     serde_json::from_str(&cairn(&node.home, &[words, &["--json"]].concat())).unwrap()
-}
-
-fn contains(bytes: &[u8], mark: &str) -> bool {
-    bytes.windows(mark.len()).any(|window| window == mark.as_bytes())
-}
-
-/// The files below `folder`, their names too, in which a mark stands.
-fn marked(folder: &Path, mark: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if contains(path.as_os_str().as_encoded_bytes(), mark) {
-            found.push(path.clone());
-        }
-        if path.is_dir() {
-            found.extend(marked(&path, mark));
-        } else if contains(&std::fs::read(&path).unwrap_or_default(), mark) {
-            found.push(path);
-        }
-    }
-    found
 }
 
 #[test]
@@ -101,7 +80,7 @@ fn no_mark_is_where_it_must_not_be() {
         node.terminate();
         for mark in [OWN, GIVEN] {
             assert!(
-                !contains(node.log().as_bytes(), mark),
+                !node.log().contains(mark),
                 "in the log of {}",
                 node.home.display()
             );
@@ -109,10 +88,18 @@ fn no_mark_is_where_it_must_not_be() {
     }
     let nowhere = Vec::<PathBuf>::new();
     for mark in [OWN, GIVEN] {
-        assert_ne!(marked(&home("ada"), mark), nowhere, "it would be found");
-        assert_eq!(marked(&home("keeper"), mark), nowhere);
-        assert_eq!(marked(&home("stranger"), mark), nowhere);
+        assert_ne!(
+            files_with(&home("ada"), mark.as_bytes()),
+            nowhere,
+            "it would be found"
+        );
+        assert_eq!(files_with(&home("keeper"), mark.as_bytes()), nowhere);
+        assert_eq!(files_with(&home("stranger"), mark.as_bytes()), nowhere);
     }
-    assert_eq!(marked(&home("guest"), OWN), nowhere);
-    assert_ne!(marked(&home("guest"), GIVEN), nowhere, "it may have that");
+    assert_eq!(files_with(&home("guest"), OWN.as_bytes()), nowhere);
+    assert_ne!(
+        files_with(&home("guest"), GIVEN.as_bytes()),
+        nowhere,
+        "it may have that"
+    );
 }

@@ -11,7 +11,7 @@ use super::door::Door;
 use super::refusal::{Refusal, etag_value};
 use super::upload;
 use crate::daemon::{Node, NodeError};
-use crate::mesh::{Command, CommandError, Precondition, Put, Reply};
+use crate::mesh::{Command, CommandError, Precondition, Reply};
 use crate::model::{CONTENT_TYPE_LEN_MAX, DocumentPath};
 use crate::service::{Lookup, Uploaded};
 use crate::store::INLINE_LEN_MAX;
@@ -108,20 +108,8 @@ async fn commit(
     uploaded: Uploaded,
     precondition: Precondition,
 ) -> Result<Reply, Refusal> {
-    let Uploaded {
-        content,
-        attachment,
-        chunk_keys,
-        pins,
-    } = uploaded;
-    let command = Command::Put(Put {
-        path,
-        content,
-        attachment,
-        chunk_keys,
-        precondition,
-        resolve: false,
-    });
+    let (put, pins) = uploaded.put_at(path, precondition, false);
+    let command = Command::Put(put);
     if pins.is_empty() {
         return Ok(node.command(command).await?);
     }

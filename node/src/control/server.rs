@@ -12,7 +12,7 @@ use super::frame::{self, BODY_FRAME_MAX, FRAME_MAX, FrameError};
 use super::{Answer, ErrorKind, Failure, Request, archive};
 use crate::daemon::{Custody, Node, NodeError, Shares, is_internal};
 use crate::mesh::{
-    Command, CommandError, Condition, Delete, Precondition, Put, Reply, Resolve, TagSet, TimeSource,
+    Command, CommandError, Condition, Delete, Precondition, Reply, Resolve, TagSet, TimeSource,
 };
 use crate::model::{DocumentPath, Dot, FolderPath, NodeId};
 use crate::service::tokens::{self, Scope, Token};
@@ -748,17 +748,10 @@ pub(super) async fn store(
     uploaded: Uploaded,
     precondition: Precondition,
 ) -> Outcome {
-    let put = Put {
-        path: path.clone(),
-        content: uploaded.content.clone(),
-        attachment: uploaded.attachment,
-        chunk_keys: uploaded.chunk_keys,
-        precondition,
-        // Whoever types a command sees what it replaced; programs name versions.
-        resolve: true,
-    };
+    let len = uploaded.content.len;
+    // Whoever types a command sees what it replaced; programs name versions.
+    let (put, pins) = uploaded.put_at(path.clone(), precondition, true);
     let reply = node.command(Command::Put(put)).await;
-    let pins = uploaded.pins;
     if reply.is_err() {
         let node = node.clone();
         blocking(move || {
@@ -776,7 +769,7 @@ pub(super) async fn store(
             "path": path.as_str(),
             "etag": etag.to_string(),
             "created": created,
-            "bytes": uploaded.content.len,
+            "bytes": len,
             "siblings_replaced": siblings_replaced,
         })),
         _ => Ok(Value::Null),

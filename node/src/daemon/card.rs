@@ -18,6 +18,8 @@ const PREFIX: &str = "cairncard1";
 const KIND: CodeKind = CodeKind {
     prefix: PREFIX,
     context: "cairn 1 card",
+    version: VERSION,
+    version_at: 2,
 };
 const SIGNED: &str = "cairn 1 card of a user";
 const VERSION: u8 = 1;
@@ -50,6 +52,7 @@ impl From<BadCode> for CardError {
         match bad {
             BadCode::Other => Self::NotACard,
             BadCode::Damaged => Self::Damaged,
+            BadCode::Version(version) => Self::UnknownVersion(version),
         }
     }
 }
@@ -187,10 +190,6 @@ impl Card {
     /// Reads a card and verifies it.
     pub fn decode(code: &str) -> Result<Self, CardError> {
         let bytes = KIND.read(code)?;
-        // `[[version, …], …]`
-        if let Some(version) = bytes.get(2).filter(|version| **version != VERSION) {
-            return Err(CardError::UnknownVersion(*version));
-        }
         let (signed, signature): (Signed, Signature) =
             codec::decode(&bytes, CODE_LEN_MAX).map_err(|_| CardError::Damaged)?;
         let encoded = codec::encode(&signed);

@@ -10,6 +10,10 @@ const CHECK_LEN: usize = 4;
 pub(super) struct CodeKind {
     pub(super) prefix: &'static str,
     pub(super) context: &'static str,
+    /// The version that is read.
+    pub(super) version: u8,
+    /// Where it stands in the bytes: behind the heads of the arrays around it.
+    pub(super) version_at: usize,
 }
 
 /// Why a text is no code of a kind.
@@ -19,6 +23,8 @@ pub(super) enum BadCode {
     Other,
     /// A character got lost or changed.
     Damaged,
+    /// Of a version that is not read.
+    Version(u8),
 }
 
 impl CodeKind {
@@ -51,6 +57,9 @@ impl CodeKind {
             return Err(BadCode::Damaged);
         }
         bytes.truncate(bytes.len() - CHECK_LEN);
-        Ok(bytes)
+        match bytes.get(self.version_at) {
+            Some(version) if *version != self.version => Err(BadCode::Version(*version)),
+            _ => Ok(bytes),
+        }
     }
 }

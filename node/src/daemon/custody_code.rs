@@ -17,6 +17,8 @@ const PREFIX: &str = "cairnhold1";
 const KIND: CodeKind = CodeKind {
     prefix: PREFIX,
     context: "cairn 1 custody",
+    version: VERSION,
+    version_at: 1,
 };
 const VERSION: u8 = 1;
 
@@ -51,6 +53,7 @@ impl From<BadCode> for CustodyCodeError {
         match bad {
             BadCode::Other => Self::NotACode,
             BadCode::Damaged => Self::Damaged,
+            BadCode::Version(version) => Self::UnknownVersion(version),
         }
     }
 }
@@ -119,10 +122,6 @@ impl CustodyCode {
     /// Reads a code.
     pub fn decode(code: &str) -> Result<Self, CustodyCodeError> {
         let bytes = KIND.read(code)?;
-        // `[version, …]`: an array's head, then the version.
-        if let Some(version) = bytes.get(1).filter(|version| **version != VERSION) {
-            return Err(CustodyCodeError::UnknownVersion(*version));
-        }
         let (_, owner, user, grants, addresses): Wire =
             codec::decode(&bytes, CODE_LEN_MAX).map_err(|_| CustodyCodeError::Damaged)?;
         check_user(&user).map_err(|_| CustodyCodeError::BadUser)?;

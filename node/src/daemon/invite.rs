@@ -18,6 +18,8 @@ const PREFIX: &str = "cairn1";
 const KIND: CodeKind = CodeKind {
     prefix: PREFIX,
     context: "cairn 1 invite",
+    version: VERSION,
+    version_at: 1,
 };
 /// Most addresses in one code.
 pub(super) const ADDRESSES_MAX: usize = 8;
@@ -55,6 +57,7 @@ impl From<BadCode> for InviteError {
         match bad {
             BadCode::Other => Self::NotACode,
             BadCode::Damaged => Self::Damaged,
+            BadCode::Version(version) => Self::UnknownVersion(version),
         }
     }
 }
@@ -165,10 +168,6 @@ impl Invite {
     /// Reads a code.
     pub fn decode(code: &str) -> Result<Self, InviteError> {
         let bytes = KIND.read(code)?;
-        // `[version, …]`: an array's head, then the version.
-        if let Some(version) = bytes.get(1).filter(|version| **version != VERSION) {
-            return Err(InviteError::UnknownVersion(*version));
-        }
         let (_, owner, user, seed, grants, addresses, expires, keys): Wire =
             codec::decode(&bytes, CODE_LEN_MAX).map_err(|_| InviteError::Damaged)?;
         check_user(&user).map_err(|_| InviteError::BadUser)?;

@@ -62,6 +62,11 @@ pub struct Mount {
 }
 
 impl Mount {
+    /// Says whether a path lies in it.
+    fn holds(&self, path: &str) -> bool {
+        path.starts_with(self.folder.as_str())
+    }
+
     fn lies_below(&self, path: &FolderPath) -> bool {
         self.folder != *path && self.folder.as_str().starts_with(path.as_str())
     }
@@ -136,9 +141,7 @@ impl Node {
     /// The node of the space in which a path lies: this one, or that of a shared folder.
     pub fn at(&self, path: &str) -> Self {
         let mounts = self.mounts();
-        let mount = mounts
-            .iter()
-            .find(|mount| path.starts_with(mount.folder.as_str()));
+        let mount = mounts.iter().find(|mount| mount.holds(path));
         mount.map_or_else(|| self.clone(), |mount| mount.node.clone())
     }
 
@@ -213,10 +216,7 @@ impl Node {
     ) -> Result<(), ReadError> {
         let mounts = self.mounts();
         let is_hidden = |path: &DocumentPath| {
-            is_internal(path.as_str())
-                || mounts
-                    .iter()
-                    .any(|mount| path.as_str().starts_with(mount.folder.as_str()))
+            is_internal(path.as_str()) || mounts.iter().any(|mount| mount.holds(path.as_str()))
         };
         let node = self.at(path.as_str());
         if Arc::ptr_eq(&node.0, &self.0) {
@@ -241,7 +241,7 @@ impl Node {
         conflicts.retain(|(path, _)| !is_internal(path.as_str()));
         for mount in self.mounts().iter() {
             let mut more = mount.node.documents().conflicts(limit)?;
-            more.retain(|(path, _)| path.as_str().starts_with(mount.folder.as_str()));
+            more.retain(|(path, _)| mount.holds(path.as_str()));
             conflicts.extend(more);
         }
         Ok(conflicts)
@@ -318,12 +318,9 @@ impl Node {
                 .iter()
                 .find(|folder| path.starts_with(folder.as_str()))
                 .cloned();
-            let mounted = self
-                .mounts()
-                .iter()
-                .map(|mount| mount.folder.clone())
-                .find(|folder| path.starts_with(folder.as_str()));
-            if let Some(folder) = closed.or(mounted) {
+            let mounts = self.mounts();
+            let mounted = mounts.iter().find(|mount| mount.holds(path));
+            if let Some(folder) = closed.or(mounted.map(|mount| mount.folder.clone())) {
                 return Err(NodeError::Closed(folder));
             }
         }

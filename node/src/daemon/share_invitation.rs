@@ -23,6 +23,8 @@ const PREFIX: &str = "cairnshare1";
 const KIND: CodeKind = CodeKind {
     prefix: PREFIX,
     context: "cairn 1 share",
+    version: VERSION,
+    version_at: 2,
 };
 const SIGNED: &str = "cairn 1 invitation to a share";
 /// What the boxes are for.
@@ -69,6 +71,7 @@ impl From<BadCode> for InvitationError {
         match bad {
             BadCode::Other => Self::NotAnInvitation,
             BadCode::Damaged => Self::Damaged,
+            BadCode::Version(version) => Self::UnknownVersion(version),
         }
     }
 }
@@ -223,10 +226,6 @@ impl Admission {
     /// Opens an invitation with the key of one of the devices that it is for.
     pub fn open(code: &str, device: &KeyPair) -> Result<Self, InvitationError> {
         let bytes = KIND.read(code)?;
-        // `[[version, …], …]`
-        if let Some(version) = bytes.get(2).filter(|version| **version != VERSION) {
-            return Err(InvitationError::UnknownVersion(*version));
-        }
         let (signed, signature): (SignedWire, Signature) =
             codec::decode(&bytes, CODE_LEN_MAX).map_err(|_| InvitationError::Damaged)?;
         let encoded = codec::encode(&signed);

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::card::Card;
 use super::share_invitation::{Admission, is_shareable};
 use super::{Node, NodeError};
-use crate::mesh::{Command, CommandError, Delete, Precondition, Put};
+use crate::mesh::{Command, CommandError, Delete, Precondition};
 use crate::model::{Capabilities, DocumentName, DocumentPath, FolderPath, KeyPair, NodeId, OwnerId, codec};
 use crate::service::{Lookup, ReadError, UploadError};
 use crate::space::{FolderVersion, View};
@@ -93,6 +93,13 @@ impl ShareRecord {
     }
 }
 
+/// Shared folders, by their spaces.
+pub(super) type ShareMap = BTreeMap<OwnerId, ShareRecord>;
+/// The names under which cards are kept, and the cards, by their users.
+pub(super) type CardMap = BTreeMap<OwnerId, (String, Card)>;
+/// Bodies of records, by what follows the root in their paths.
+type Bodies = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
 /// The records of a user, in the user's own space.
 #[derive(Clone)]
 pub(super) struct ShareRecords {
@@ -121,8 +128,8 @@ impl ShareRecords {
         Ok(self.home.documents().folder(&root()?)?.version)
     }
 
-    /// All bodies below the root that are here, by what follows it in their paths. Blocks.
-    fn bodies(&self) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>, ShareRecordError> {
+    /// All that are here. Blocks.
+    fn bodies(&self) -> Result<Bodies, ShareRecordError> {
         let documents = self.home.documents();
         let mut paths = Vec::new();
         documents.walk(&root()?, &mut |path, _| {
@@ -157,65 +164,10 @@ impl ShareRecords {
         Ok(!heads.is_empty() && heads.iter().all(|head| head.content.is_none()))
     }
 
-    /// The cards of other users. Blocks.
-    pub(super) fn cards(&self) -> Result<BTreeMap<OwnerId, (String, Card)>, ShareRecordError> {
-        let mut cards = BTreeMap::new();
-        for (name, body) in self.bodies()? {
-            if let Some(owner) = name.strip_prefix("users/")
-                && let Some((_, called, text)) = read::<(u8, String, String)>(&body)
-                && let Ok(card) = Card::decode(&text)
-                && card.owner.to_string() == owner
-            {
-                cards.insert(card.owner, (called, card));
-            }
-        }
-        Ok(cards)
-    }
-
-    /// The shared folders. Blocks.
-    pub(super) fn shares(&self) -> Result<BTreeMap<OwnerId, ShareRecord>, ShareRecordError> {
-        let mut shares: BTreeMap<OwnerId, ShareRecord> = BTreeMap::new();
-        for (name, body) in self.bodies()? {
-            let items: Vec<&str> = name.split('/').collect();
-            let ["shares", space, rest @ ..] = &items[..] else {
-                continue;
-            };
-            let Ok(space) = space.parse::<OwnerId>() else {
-                continue;
-            };
-            match rest {
-                ["own"] => {
-                    let own = read::<OwnWire>(&body).and_then(|(_, seed, folder, mover)| {
-                        let key = KeyPair::from_seed(&seed);
-                        let folder = FolderPath::parse(&folder).ok()?;
-                        let fits = key.owner_id() == space && is_shareable(&folder);
-                        fits.then_some(OwnShare { key, folder, mover })
-                    });
-                    shares.entry(space).or_default().own = own;
-                }
-                ["admission"] => {
-                    let admission = Admission::decode(&body).filter(|admission| admission.space == space);
-                    shares.entry(space).or_default().admission = admission;
-                }
-                ["with", owner] => {
-                    if let Ok(owner) = owner.parse()
-                        && let Some((_, user, key, writes, devices, invitation)) = read::<GuestWire>(&body)
-                    {
-                        let guest = Guest {
-                            user,
-                            key,
-                            writes,
-                            devices,
-                            invitation,
-                        };
-                        shares.entry(space).or_default().guests.insert(owner, guest);
-                    }
-                }
-                _ => {}
-            }
-        }
-        shares.retain(|_, share| share.folder().is_some());
-        Ok(shares)
+    /// The shared folders, and the cards of other users. Blocks.
+    pub(super) fn all(&self) -> Result<(ShareMap, CardMap), ShareRecordError> {
+        let bodies = self.bodies()?;
+        Ok((shares(&bodies), cards(&bodies)))
     }
 
     pub(super) async fn put_card(&self, called: &str, card: &Card) -> Result<(), ShareRecordError> {
@@ -281,16 +233,9 @@ impl ShareRecords {
             Ok(upload.finish(CONTENT_TYPE.into())?)
         });
         let uploaded = uploaded.await.map_err(|_| NodeError::Stopped)??;
-        let put = Put {
-            path,
-            content: uploaded.content,
-            attachment: uploaded.attachment,
-            chunk_keys: uploaded.chunk_keys,
-            precondition: Precondition::default(),
-            resolve: true,
-        };
+        let (put, pins) = uploaded.put_at(path, Precondition::default(), true);
         let stored = self.home.command(Command::Put(put)).await;
-        drop(uploaded.pins);
+        drop(pins);
         stored?;
         Ok(())
     }
@@ -305,6 +250,65 @@ impl ShareRecords {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn cards(bodies: &Bodies) -> CardMap {
+    let mut cards = BTreeMap::new();
+    for (name, body) in bodies {
+        if let Some(owner) = name.strip_prefix("users/")
+            && let Some((_, called, text)) = read::<(u8, String, String)>(body)
+            && let Ok(card) = Card::decode(&text)
+            && card.owner.to_string() == owner
+        {
+            cards.insert(card.owner, (called, card));
+        }
+    }
+    cards
+}
+
+fn shares(bodies: &Bodies) -> ShareMap {
+    let mut shares = ShareMap::new();
+    for (name, body) in bodies {
+        let items: Vec<&str> = name.split('/').collect();
+        let ["shares", space, rest @ ..] = &items[..] else {
+            continue;
+        };
+        let Ok(space) = space.parse::<OwnerId>() else {
+            continue;
+        };
+        match rest {
+            ["own"] => {
+                let own = read::<OwnWire>(body).and_then(|(_, seed, folder, mover)| {
+                    let key = KeyPair::from_seed(&seed);
+                    let folder = FolderPath::parse(&folder).ok()?;
+                    let fits = key.owner_id() == space && is_shareable(&folder);
+                    fits.then_some(OwnShare { key, folder, mover })
+                });
+                shares.entry(space).or_default().own = own;
+            }
+            ["admission"] => {
+                let admission = Admission::decode(body).filter(|admission| admission.space == space);
+                shares.entry(space).or_default().admission = admission;
+            }
+            ["with", owner] => {
+                if let Ok(owner) = owner.parse()
+                    && let Some((_, user, key, writes, devices, invitation)) = read::<GuestWire>(body)
+                {
+                    let guest = Guest {
+                        user,
+                        key,
+                        writes,
+                        devices,
+                        invitation,
+                    };
+                    shares.entry(space).or_default().guests.insert(owner, guest);
+                }
+            }
+            _ => {}
+        }
+    }
+    shares.retain(|_, share| share.folder().is_some());
+    shares
 }
 
 fn path(name: &str) -> Result<DocumentPath, ShareRecordError> {

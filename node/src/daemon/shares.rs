@@ -16,7 +16,9 @@ use super::hosted::{Host, HostError, Hosted, Plan};
 use super::node::Mount;
 use super::run::RunError;
 use super::share_invitation::{Admission, InvitationError, is_shareable};
-use super::share_records::{Guest, OwnShare, ShareRecord, ShareRecordError, ShareRecords, user_capabilities};
+use super::share_records::{
+    CardMap, Guest, OwnShare, ShareMap, ShareRecord, ShareRecordError, ShareRecords, user_capabilities,
+};
 use super::stray::{self, StrayError};
 use super::{Node, NodeError, transports};
 use crate::mesh::{Command, EngineError, Keys};
@@ -149,8 +151,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     version: Option<FolderVersion>,
-    records: BTreeMap<OwnerId, ShareRecord>,
-    cards: BTreeMap<OwnerId, (String, Card)>,
+    records: ShareMap,
+    cards: CardMap,
     running: BTreeMap<OwnerId, Running>,
     mounted: BTreeSet<OwnerId>,
     /// Spaces whose databases were opened since the node started.
@@ -676,9 +678,7 @@ impl Shares {
         let version = inner.records.version()?;
         if state.version != Some(version) {
             let records = inner.records.clone();
-            let read = tokio::task::spawn_blocking(move || {
-                Ok::<_, ShareRecordError>((records.shares()?, records.cards()?))
-            });
+            let read = tokio::task::spawn_blocking(move || records.all());
             let (mut shares, cards) = read.await.map_err(|_| NodeError::Stopped)??;
             for (space, record) in &state.records {
                 // What cannot be read now, as before a new key comes, is not gone.
@@ -700,7 +700,7 @@ impl Shares {
 }
 
 /// The card of a user, by name or owner id.
-fn find<'a>(cards: &'a BTreeMap<OwnerId, (String, Card)>, whose: &str) -> Result<&'a (String, Card)> {
+fn find<'a>(cards: &'a CardMap, whose: &str) -> Result<&'a (String, Card)> {
     let mut fitting = cards
         .iter()
         .filter(|(owner, (called, _))| called == whose || owner.to_string() == whose);
@@ -742,7 +742,7 @@ impl Inner {
     }
 
     /// Starts the engines of shares that are new, or whose key is another now. One that fails keeps none of the others back.
-    async fn run(&self, state: &mut State, shares: &BTreeMap<OwnerId, ShareRecord>) {
+    async fn run(&self, state: &mut State, shares: &ShareMap) {
         for (space, record) in shares {
             let Some((key, keys, membership, user)) = self.membership_of(record) else {
                 continue;

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use super::{Node, NodeError};
-use crate::mesh::{Command, CommandError, Condition, Delete, Precondition, Put, Reply, TagSet};
+use crate::mesh::{Command, CommandError, Condition, Delete, Precondition, Reply, TagSet};
 use crate::model::{DocumentPath, ETag, FolderPath, PathError};
 use crate::service::{Body, Found, Lookup, ReadError, UploadError, Uploaded};
 
@@ -180,16 +180,9 @@ async fn store(
     let (node, at, found) = (to.clone(), path.clone(), found.clone());
     let taken = tokio::task::spawn_blocking(move || take(&node, &at, &found));
     let uploaded = taken.await.map_err(|_| NodeError::Stopped)??;
-    let put = Put {
-        path: path.clone(),
-        content: uploaded.content,
-        attachment: uploaded.attachment,
-        chunk_keys: uploaded.chunk_keys,
-        precondition: Precondition(vec![condition]),
-        resolve: false,
-    };
+    let (put, pins) = uploaded.put_at(path.clone(), Precondition(vec![condition]), false);
     let stored = to.command(Command::Put(put)).await;
-    drop(uploaded.pins);
+    drop(pins);
     match stored {
         Ok(Reply::Stored { etag, .. }) => Ok(Some(etag)),
         Ok(_) | Err(NodeError::Refused(CommandError::PreconditionFailed { .. })) => Ok(None),

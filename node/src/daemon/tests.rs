@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::home::{Home, SpaceFile};
 use super::run::{Running, Settings, start};
-use crate::mesh::{Command, PayloadPolicy, Precondition, Put, Reply};
+use crate::mesh::{Command, PayloadPolicy, Precondition, Reply};
 use crate::model::{Capabilities, DocumentPath, Grant, WallTime};
 use crate::service::Lookup;
 
@@ -60,14 +60,7 @@ async fn put(running: &Running, path: &DocumentPath, body: &[u8]) {
     let mut upload = running.node.documents().upload(path, u64::MAX).unwrap();
     upload.write(body).unwrap();
     let uploaded = upload.finish("text/plain".into()).unwrap();
-    let put = Put {
-        path: path.clone(),
-        content: uploaded.content,
-        attachment: uploaded.attachment,
-        chunk_keys: uploaded.chunk_keys,
-        precondition: Precondition::default(),
-        resolve: false,
-    };
+    let (put, _pins) = uploaded.put_at(path.clone(), Precondition::default(), false);
     let reply = running.node.command(Command::Put(put)).await.unwrap();
     assert!(matches!(reply, Reply::Stored { .. }));
 }

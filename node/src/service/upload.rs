@@ -1,7 +1,9 @@
 //! A document on its way in.
 
+use crate::mesh::{Precondition, Put};
 use crate::model::{
-    ChunkRef, Content, DOCUMENT_LEN_MAX, Hash, Manifest, ManifestError, Payload, SEALED_CHUNKS_MAX,
+    ChunkRef, Content, DOCUMENT_LEN_MAX, DocumentPath, Hash, Manifest, ManifestError, Payload,
+    SEALED_CHUNKS_MAX,
 };
 use crate::seal::{ChunkKey, EpochKey};
 use crate::store::{ChunkError, ChunkFiles, Cut, Cutter, PayloadCut, Pin};
@@ -73,6 +75,21 @@ pub struct Uploaded {
     pub chunk_keys: Vec<ChunkKey>,
     /// Keep these until the entry is committed.
     pub pins: Vec<Pin>,
+}
+
+impl Uploaded {
+    /// What has the engine store it at `path`, and what keeps its chunks on disk until that is answered.
+    pub fn put_at(self, path: DocumentPath, precondition: Precondition, resolve: bool) -> (Put, Vec<Pin>) {
+        let put = Put {
+            path,
+            content: self.content,
+            attachment: self.attachment,
+            chunk_keys: self.chunk_keys,
+            precondition,
+            resolve,
+        };
+        (put, self.pins)
+    }
 }
 
 impl Upload {
