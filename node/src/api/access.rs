@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Who asks at the door. What they may do is decided in [`crate::model::access`].
 
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
@@ -8,39 +8,34 @@ use super::door::Door;
 use super::page::Use;
 use super::refusal::Refusal;
 use super::url::{Item, Target, query_value};
-use crate::daemon::is_internal;
-use crate::model::Category;
+use crate::model::access::{Asker, may};
 use crate::service::{ReadError, tokens};
 use crate::store::Store;
 
 /// Refuses what the request's token does not allow.
 ///
-/// Decided by the address alone, never by what lies there: a refusal tells nothing about the storage. Who is signed in at the
-/// node's page may everything; a ticket of that page reads the one document that it was made for.
+/// Decided by the address alone, never by what lies there: a refusal tells nothing about the storage.
 pub(super) fn check(door: &Door, request: &Parts, target: &Target) -> Result<(), Refusal> {
-    let node = &door.node;
-    let path = match &target.item {
-        Item::Document(path) => path.as_str(),
-        Item::Folder(path) => path.as_str(),
-        Item::Root | Item::Nowhere => "/",
-    };
-    if is_internal(path) {
-        return Err(Refusal::Scope);
-    }
     let reads = request.method == Method::GET || request.method == Method::HEAD;
-    if reads && target.category == Category::Public && matches!(target.item, Item::Document(_)) {
+    let (deed, area) = (target.deed(reads), target.area());
+    if may(Asker::Anyone, deed, area) {
         return Ok(());
     }
+    let node = &door.node;
     let in_query = || {
         (request.method == Method::GET)
             .then(|| query_value(request.uri.query(), "access_token"))
             .flatten()
     };
+    let decide = |asker| match may(asker, deed, area) {
+        true => Ok(()),
+        false => Err(Refusal::Scope),
+    };
     let in_header = bearer(&request.headers);
     if let Some(text) = in_header
         && door.page.is_open(text, Use::Person, &door.sign_in)?
     {
-        return Ok(());
+        return decide(Asker::User);
     }
     let text = in_header
         .map(str::to_owned)
@@ -50,7 +45,7 @@ pub(super) fn check(door: &Door, request: &Parts, target: &Target) -> Result<(),
         && let Item::Document(path) = &target.item
         && door.page.is_ticket(&text, path)
     {
-        return Ok(());
+        return decide(Asker::Ticket);
     }
     let read = node.store().read().map_err(ReadError::from)?;
     let id = tokens::id(&text);
@@ -62,10 +57,7 @@ pub(super) fn check(door: &Door, request: &Parts, target: &Target) -> Result<(),
         return Err(Refusal::ExpiredToken);
     }
     door.usage.note(node, id, &token, now);
-    match token.allows(target.module.as_deref(), !reads) {
-        true => Ok(()),
-        false => Err(Refusal::Scope),
-    }
+    decide(Asker::Program(&token.scopes))
 }
 
 /// The token in the header, if it holds one.

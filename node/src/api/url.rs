@@ -1,5 +1,6 @@
 //! What the address of a request means.
 
+use crate::model::access::{Area, Deed};
 use crate::model::{Category, DocumentPath, FolderPath, PathError};
 
 /// Why an address is none.
@@ -94,6 +95,20 @@ impl Target {
             module,
             item,
         })
+    }
+
+    /// What a request asks for that reads what is named, or writes it.
+    pub(super) fn deed(&self, reads: bool) -> Deed {
+        match &self.item {
+            _ if !reads => Deed::Write,
+            Item::Document(_) => Deed::Read,
+            Item::Root | Item::Folder(_) | Item::Nowhere => Deed::List,
+        }
+    }
+
+    /// Where that is.
+    pub(super) fn area(&self) -> Area<'_> {
+        Area::of(self.category, self.module.as_deref())
     }
 }
 

@@ -14,6 +14,7 @@ use super::server::{document, store};
 use super::{ErrorKind, Failure};
 use crate::daemon::Node;
 use crate::mesh::{CommandError, Precondition};
+use crate::model::access::Deed;
 use crate::model::{DocumentPath, FolderPath};
 use crate::service::Lookup;
 use crate::store::Pin;
@@ -234,7 +235,7 @@ fn not_an_archive(error: io::Error) -> Failure {
 
 fn place(folder: &FolderPath, name: &str) -> Result<DocumentPath, Failure> {
     let name = name.trim_start_matches("./").trim_start_matches('/');
-    document(&format!("{}{name}", folder.as_str()))
+    document(&format!("{}{name}", folder.as_str()), Deed::Write)
 }
 
 fn content_type<R: Read>(entry: &mut tar::Entry<'_, R>) -> Option<String> {

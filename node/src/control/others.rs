@@ -7,6 +7,7 @@ use super::{ErrorKind, Failure, Request};
 use crate::daemon::{Card, Custody, CustodyError, NodeError, ShareError, ShareInfo, Shares};
 use crate::mesh::Command;
 use crate::model::NodeId;
+use crate::model::access::Deed;
 
 impl From<CustodyError> for Failure {
     fn from(error: CustodyError) -> Self {
@@ -120,13 +121,13 @@ impl Desk {
                 write,
             } => {
                 self.node.command(Command::Flush).await?;
-                let folder = folder(&path)?;
+                let folder = folder(&path, Deed::Write)?;
                 let addresses = self.extras.addresses(Vec::new());
                 let (user, code) = self.shares()?.share(&folder, &with, write, addresses).await?;
                 Ok(json!({ "folder": folder.as_str(), "with": user, "write": write, "code": code }))
             }
             Request::Unshare { folder: path, with } => {
-                let folder = folder(&path)?;
+                let folder = folder(&path, Deed::Write)?;
                 let gone = self.shares()?.unshare(&folder, with.as_deref()).await?;
                 Ok(
                     json!({ "folder": folder.as_str(), "left": gone.is_none(), "gone": gone.unwrap_or_default() }),

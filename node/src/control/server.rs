@@ -10,12 +10,13 @@ use tokio::sync::mpsc;
 
 use super::frame::{self, BODY_FRAME_MAX, FRAME_MAX, FrameError};
 use super::{Answer, ErrorKind, Failure, Request, archive};
-use crate::daemon::{Custody, Node, NodeError, Shares, is_internal};
+use crate::daemon::{Custody, Node, NodeError, Shares};
 use crate::mesh::{
     Command, CommandError, Condition, Delete, Precondition, Reply, Resolve, TagSet, TimeSource,
 };
-use crate::model::{DocumentPath, Dot, FolderPath, NodeId};
-use crate::service::tokens::{self, Scope, Token};
+use crate::model::access::{self, Area, Asker, Deed, is_internal};
+use crate::model::{DocumentPath, Dot, FolderPath, NodeId, Scope};
+use crate::service::tokens::{self, Token};
 use crate::service::{Found, Lookup, ReadError, UploadError, Uploaded};
 use crate::space::{FolderItem, Head, View, records};
 use crate::store::{RedbStore, Store, WriteTransaction};
@@ -133,23 +134,29 @@ impl From<UploadError> for Failure {
     }
 }
 
-pub(super) fn document(path: &str) -> Result<DocumentPath, Failure> {
-    if is_internal(path) {
-        return Err(kept_for_itself());
+/// The document `path`, if the user may do that to it: whoever comes to the desk is the user.
+pub(super) fn document(path: &str, deed: Deed) -> Result<DocumentPath, Failure> {
+    let path = DocumentPath::parse(path)
+        .map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))?;
+    match access::may(Asker::User, deed, Area::of_document(&path)) {
+        true => Ok(path),
+        false => Err(kept_for_itself()),
     }
-    DocumentPath::parse(path).map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))
 }
 
-pub(super) fn folder(path: &str) -> Result<FolderPath, Failure> {
+/// Likewise the folder `path`, to which a slash is added if it has none.
+pub(super) fn folder(path: &str, deed: Deed) -> Result<FolderPath, Failure> {
     let path = if path.ends_with('/') {
         path.to_owned()
     } else {
         format!("{path}/")
     };
-    if is_internal(&path) {
-        return Err(kept_for_itself());
+    let path = FolderPath::parse(&path)
+        .map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))?;
+    match access::may(Asker::User, deed, Area::of_folder(&path)) {
+        true => Ok(path),
+        false => Err(kept_for_itself()),
     }
-    FolderPath::parse(&path).map_err(|error| Failure::new(ErrorKind::Usage, format!("\"{path}\": {error}.")))
 }
 
 fn kept_for_itself() -> Failure {
@@ -192,7 +199,7 @@ impl Desk {
             Request::Fetch { path, begin } => self.fetch(&path, begin).await,
             Request::Remove { path } => {
                 let delete = Delete {
-                    path: document(&path)?,
+                    path: document(&path, Deed::Write)?,
                     precondition: Precondition::default(),
                 };
                 let node = self.node.at(&path);
@@ -328,7 +335,7 @@ impl Desk {
     /// What the bytes of a document take, and with `begin` a request for them.
     async fn fetch(&self, path: &str, begin: bool) -> Outcome {
         let command = Command::Fetch {
-            path: document(path)?,
+            path: document(path, Deed::Read)?,
             begin,
         };
         let Reply::Price(price) = self.node.at(path).command(command).await? else {
@@ -407,7 +414,7 @@ impl Desk {
     }
 
     async fn list(&self, path: &str, recursive: bool) -> Outcome {
-        let folder = folder(path)?;
+        let folder = folder(path, Deed::List)?;
         let here = Here::look(&self.node)?;
         let mut items = Vec::new();
         if recursive {
@@ -460,7 +467,7 @@ impl Desk {
     }
 
     async fn resolve(&self, path: &str, keep: &str) -> Outcome {
-        let path = document(path)?;
+        let path = document(path, Deed::Write)?;
         let missing = || {
             Failure::new(
                 ErrorKind::NotFound,
@@ -545,7 +552,7 @@ impl Desk {
         if_match: Option<String>,
         from: &mut (impl AsyncRead + Unpin),
     ) -> Outcome {
-        let path = document(path)?;
+        let path = document(path, Deed::Write)?;
         let precondition = match if_match {
             None => Precondition::default(),
             Some(tag) => {
@@ -651,7 +658,7 @@ impl Desk {
     }
 
     fn find(&self, path: &str, version: Option<&str>) -> Result<Found, Failure> {
-        let path = document(path)?;
+        let path = document(path, Deed::Read)?;
         let node = self.node.at(path.as_str());
         let documents = node.documents();
         let lookup = match version {
@@ -675,7 +682,7 @@ impl Desk {
     }
 
     async fn export(&self, path: &str, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), FrameError> {
-        let folder = match folder(path) {
+        let folder = match folder(path, Deed::List) {
             Ok(folder) => folder,
             Err(failure) => return answer(to, Err(failure)).await,
         };
@@ -691,7 +698,7 @@ impl Desk {
     }
 
     async fn import(&self, path: &str, from: &mut (impl AsyncRead + Unpin)) -> Outcome {
-        let folder = folder(path)?;
+        let folder = folder(path, Deed::Write)?;
         let (pieces, incoming) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
         let (node, len_max) = (self.node.clone(), self.extras.document_len_max());
         let runtime = tokio::runtime::Handle::current();

@@ -8,6 +8,7 @@ use serde_bytes::ByteBuf;
 use super::code_text::{BadCode, CODE_LEN_MAX, CodeKind};
 use super::home::check_user;
 use super::invite::{ADDRESS_LEN_MAX, ADDRESSES_MAX, GRANTS_MAX};
+use crate::model::access::{self, Area, Asker, Deed};
 use crate::model::{
     Capabilities, GRANT_LEN_MAX, Grant, KeyPair, Membership, NodeId, OwnerId, Signature, WallTime, codec,
     verify,
@@ -111,7 +112,7 @@ impl Signer {
             .iter()
             .all(|grant| membership.add_grant(grant.clone()).is_ok());
         let own = membership.capabilities_ever(NodeId(self.key));
-        known && own.is_some_and(|own| own.includes(Capabilities::WRITE))
+        known && own.is_some_and(|own| access::may(Asker::Key(own), Deed::Write, Area::WHOLE))
     }
 
     pub(super) fn verify(&self, context: &str, message: &[u8], signature: &Signature) -> bool {
@@ -150,10 +151,7 @@ impl Card {
     ) -> Self {
         addresses.retain(|address| address.len() <= ADDRESS_LEN_MAX);
         addresses.truncate(ADDRESSES_MAX);
-        let reads = |node: &NodeId| {
-            let own = membership.capabilities(*node, now);
-            own.is_some_and(|own| own.includes(Capabilities::READ))
-        };
+        let reads = |node: &NodeId| membership.may(*node, Deed::Read, Area::WHOLE, now);
         let mut card = Self {
             owner: membership.space(),
             user: user.to_owned(),

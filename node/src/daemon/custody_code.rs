@@ -8,6 +8,7 @@ use serde_bytes::ByteBuf;
 use super::code_text::{BadCode, CODE_LEN_MAX, CodeKind};
 use super::home::check_user;
 use super::invite::{ADDRESS_LEN_MAX, ADDRESSES_MAX, GRANTS_MAX};
+use crate::model::access::{Area, Deed};
 use crate::model::{
     Capabilities, GRANT_LEN_MAX, Grant, KeyPair, Membership, NodeId, OwnerId, WallTime, codec,
 };
@@ -156,10 +157,10 @@ impl CustodyCode {
                 .add_grant(grant.clone())
                 .map_err(|_| CustodyCodeError::NotGranted)?;
         }
-        let own = membership.capabilities(node, now);
-        own.filter(|own| own.includes(Capabilities::HOLD))
-            .map(|_| membership)
-            .ok_or(CustodyCodeError::NotGranted)
+        match membership.may(node, Deed::Keep, Area::WHOLE, now) {
+            true => Ok(membership),
+            false => Err(CustodyCodeError::NotGranted),
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use crate::api;
 use crate::control::{self, ErrorKind, Extras, Failure};
 use crate::mesh::Command;
 
-use crate::model::{Capabilities, KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime};
+use crate::model::access::{Area, Deed};
+use crate::model::{KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime};
 use crate::service::SharedKeys;
 use crate::space::records;
 use crate::store::{OpenStore, Store};
@@ -363,10 +364,7 @@ impl Extras for Surroundings {
                 "that node was shut out of this space, or left it, for good: it can come back with a new folder, which has another id",
             ));
         }
-        if membership
-            .capabilities(node, now)
-            .is_some_and(|own| own.includes(Capabilities::READ))
-        {
+        if membership.may(node, Deed::Read, Area::WHOLE, now) {
             return Err(Failure::new(
                 ErrorKind::Conflict,
                 "that node is one of your own devices: it keeps everything already",

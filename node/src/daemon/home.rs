@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::key_files::KeyFiles;
 use super::whole_file::write_whole;
 use crate::mesh::Keys;
+use crate::model::access::{Area, Deed};
 use crate::model::{Capabilities, Grant, KeyPair, Membership, NodeId, OwnerId, WallTime, codec};
 use crate::seal::{EpochKey, Keyring, Passphrase, RecoveryPhrase};
 
@@ -393,10 +394,10 @@ impl Home {
         };
         self.check_owner(phrase, owner.owner_id())?;
         let device: NodeId = self.device_key()?.node_id();
-        let own = self
+        let admits = self
             .space()?
-            .and_then(|space| space.membership.capabilities(device, wall));
-        if !own.is_some_and(|own| own.includes(Capabilities::ADMIT)) {
+            .is_some_and(|space| space.membership.may(device, Deed::Admit, Area::WHOLE, wall));
+        if !admits {
             return Err(HomeError::NoGrant);
         }
         if let Some(key) = self.space_key()? {

@@ -63,7 +63,7 @@ pub use recorder::{RecordError, RecordSettings};
 pub use register::Register;
 pub use run::{RunError, Running, Settings, start};
 pub use share_invitation::{Admission, InvitationError};
-pub use share_records::{ShareRecordError, is_internal};
+pub use share_records::ShareRecordError;
 pub use shares::{GuestInfo, ShareError, ShareInfo, Shares};
 pub use sign_in::{SignInError, SignInFile};
 pub use stray::StrayError;

@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::engine_thread::{Input, Inputs};
-use super::share_records::is_internal;
 use super::{HomeError, SystemClock, random_seed};
 use crate::mesh::{Command, CommandError, Event, Reply, Status};
+use crate::model::access::is_internal;
 use crate::model::{DocumentPath, FolderPath, Hash, NodeId, OwnerId, WallTime};
 use crate::service::tokens::{self, Token};
 use crate::service::{Documents, ReadError};

@@ -19,6 +19,7 @@ use super::card::Card;
 use super::share_invitation::{Admission, is_shareable};
 use super::{Node, NodeError};
 use crate::mesh::{Command, CommandError, Delete, Precondition};
+use crate::model::access::INTERNAL;
 use crate::model::{Capabilities, DocumentName, DocumentPath, FolderPath, KeyPair, NodeId, OwnerId, codec};
 use crate::service::{Lookup, ReadError, UploadError};
 use crate::space::{FolderVersion, View};
@@ -108,14 +109,6 @@ pub(super) struct ShareRecords {
 
 fn root() -> Result<FolderPath, ShareRecordError> {
     FolderPath::parse(INTERNAL).map_err(|_| ShareRecordError::Path(INTERNAL.into()))
-}
-
-/// The folder of the node's own documents.
-const INTERNAL: &str = "/private/.cairn/";
-
-/// Says whether a path is one of the node's own documents, which are for nobody else.
-pub fn is_internal(path: &str) -> bool {
-    path.starts_with(INTERNAL)
 }
 
 impl ShareRecords {

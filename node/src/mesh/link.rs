@@ -9,6 +9,7 @@ use super::{
     Action, Announced, Announcement, ErrorCode, Hello, Lane, LinkId, LinkProfile, Message, Report,
     StorageError, clock_digest, space_tag,
 };
+use crate::model::access::{Area, Deed};
 use crate::model::{Capabilities, Clock, Hash, HybridTime, Instant, Membership, NodeId, Now};
 use crate::store::Store;
 
@@ -322,7 +323,8 @@ impl<S: Store> Engine<S> {
         let mut ended = Vec::new();
         let before = self.links.granted_peers();
         for (id, link) in &mut self.links.by_id {
-            let may = link.instance.is_some() && self.membership.capabilities(link.peer, now.wall).is_some();
+            let may =
+                link.instance.is_some() && self.membership.may(link.peer, Deed::Keep, Area::WHOLE, now.wall);
             if may && !link.granted {
                 opened.push((*id, link.peer));
             }

@@ -4,6 +4,7 @@ use super::command::{Command, CommandError, CommandResult, Condition, Delete, Pu
 use super::engine::{Engine, Result};
 use super::oracle::Sealed;
 use super::{Action, LinkStatus, PeerStatus, Report, RequestId, Status, clock_digest};
+use crate::model::access::{self, Area, Asker, Deed};
 use crate::model::{
     Attachment, BlindName, Capabilities, Change, Clock, Content, Context, DocumentName, DocumentPath, Dot,
     Entry, Hash, Manifest, Now, Operation, OwnerId, Payload, Sequence, WallTime, Writer,
@@ -236,7 +237,7 @@ impl<S: Store> Engine<S> {
         if self.membership.is_revoked(self.node) || ever.is_some() && still.is_none() {
             return Ok(Err(CommandError::Revoked(self.node)));
         }
-        if still.is_some_and(|own| !own.includes(Capabilities::WRITE)) {
+        if still.is_some_and(|own| !access::may(Asker::Key(own), Deed::Write, name.area())) {
             return Ok(Err(CommandError::HoldsOnly));
         }
         if matches!(what, What::Secret(..) | What::Again(..)) {
@@ -408,7 +409,7 @@ impl<S: Store> Engine<S> {
                 node,
                 name: grant.name.clone(),
                 holds,
-                reads: grant.capabilities.includes(Capabilities::READ),
+                reads: access::may(Asker::Key(grant.capabilities), Deed::Read, Area::WHOLE),
                 revoked,
                 linked: linked.iter().any(|link| link.peer == node),
                 pending,

@@ -8,7 +8,8 @@ use rand_chacha::rand_core::Rng;
 use super::engine::{Engine, Result};
 use super::radio::Obstacle;
 use super::{CarriedEntry, Changes, LinkId, Message, Report, SyncRequest};
-use crate::model::{CLOCK_LEN_MAX, Capabilities, Clock, Dot, Entry, Hash, Instant, Now};
+use crate::model::access::{self, Asker, Deed};
+use crate::model::{CLOCK_LEN_MAX, Clock, Dot, Entry, Hash, Instant, Now};
 use crate::space;
 use crate::store::Store;
 
@@ -300,7 +301,7 @@ impl<S: Store> Engine<S> {
         let may_write = self
             .membership
             .capabilities_ever(writer)
-            .is_some_and(|own| own.includes(Capabilities::WRITE));
+            .is_some_and(|own| access::may(Asker::Key(own), Deed::Write, change.name.area()));
         if change.space != self.config.owner {
             return Ok(Err(Refusal::for_good("an entry of another owner's space")));
         }

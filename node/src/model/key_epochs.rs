@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use super::access::{self, Area, Asker, Deed};
 use super::grant::{Capabilities, GrantError};
 use super::key_epoch::KeyEpoch;
 use super::membership::Membership;
@@ -18,7 +19,11 @@ pub const KEY_EPOCHS_MAX: usize = 1024;
 /// Most bytes of all of them, encoded.
 const KEY_EPOCHS_LEN_MAX: usize = 768 * 1024;
 
-const READ_AND_WRITE: Capabilities = Capabilities::READ.union(Capabilities::WRITE);
+/// Says whether a key may begin epochs, and hand their keys to others.
+fn hands_on(own: Capabilities) -> bool {
+    let may = |deed| access::may(Asker::Key(own), deed, Area::WHOLE);
+    may(Deed::Read) && may(Deed::Write)
+}
 
 impl Membership {
     /// Takes in a statement about an epoch. `Ok(false)`: it was known. Fails when it is for another space, or its issuer was never granted
@@ -41,10 +46,7 @@ impl Membership {
             return Ok(false);
         }
         let issuer = statement.issuer();
-        let may = issuer.0 == self.space().0
-            || self
-                .capabilities_ever(issuer)
-                .is_some_and(|own| own.includes(READ_AND_WRITE));
+        let may = issuer.0 == self.space().0 || self.capabilities_ever(issuer).is_some_and(hands_on);
         if !may {
             return Err(GrantError::NotAdmitted);
         }
@@ -155,10 +157,7 @@ impl Membership {
 
     /// The keys of all who may read at `wall`: devices, ascending, and the owner's last.
     pub fn readers(&self, wall: WallTime) -> Vec<NodeId> {
-        let reads = |node: &NodeId| {
-            let own = self.capabilities(*node, wall);
-            own.is_some_and(|own| own.includes(Capabilities::READ))
-        };
+        let reads = |node: &NodeId| self.may(*node, Deed::Read, Area::WHOLE, wall);
         let owner = NodeId(self.space().0);
         let devices = self.subjects().filter(|node| *node != owner).filter(reads);
         devices.chain([owner]).collect()
@@ -176,7 +175,6 @@ impl Membership {
 
     /// Says whether a device may begin epochs, and hand their keys to others, at `wall`.
     pub fn may_hand_on(&self, node: NodeId, wall: WallTime) -> bool {
-        let own = self.capabilities(node, wall);
-        own.is_some_and(|own| own.includes(READ_AND_WRITE))
+        self.capabilities(node, wall).is_some_and(hands_on)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize, de::Error as _};
 
+use super::access::{self, Area, Asker, Deed};
 use super::grant::{Capabilities, Grant, GrantError};
 use super::key_epoch::KeyEpoch;
 use super::key_epochs::KEY_EPOCHS_MAX;
@@ -158,7 +159,7 @@ impl Membership {
             || issuer == self.space.0
             || self
                 .capabilities_ever(NodeId(issuer))
-                .is_some_and(|own| own.includes(Capabilities::ADMIT));
+                .is_some_and(|own| access::may(Asker::Key(own), Deed::ShutOut, Area::WHOLE));
         if !may {
             return Err(GrantError::NotAdmitted);
         }
@@ -222,6 +223,12 @@ impl Membership {
             .map(|(_, grant)| grant.capabilities)
             .filter(|capabilities| !capabilities.is_invite())
             .reduce(Capabilities::union)
+    }
+
+    /// Says whether what was granted to `subject` lets it do that there at `wall`.
+    pub fn may(&self, subject: NodeId, deed: Deed, area: Area<'_>, wall: WallTime) -> bool {
+        let own = self.capabilities(subject, wall);
+        access::may(own.map_or(Asker::Anyone, Asker::Key), deed, area)
     }
 
     /// All that `subject` was ever granted, by each grant: invites too.

@@ -4,6 +4,7 @@
 //! signed has exactly one encoding ([`codec`]).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod access;
 mod attachment;
 mod bytes32;
 mod clock;
@@ -23,6 +24,7 @@ mod membership;
 mod path;
 mod ranges;
 mod revocation;
+mod scope;
 mod sealed;
 mod standing;
 mod time;
@@ -53,6 +55,7 @@ pub use path::{
     Category, DocumentPath, FolderPath, NAME_LEN_MAX, PATH_DEPTH_MAX, PATH_LEN_MAX, PathError, check_name,
 };
 pub use revocation::{KEPT_MAX, REVOCATION_LEN_MAX, Revocation, StatementId};
+pub use scope::{BadScope, Scope};
 pub use sealed::{BlindName, BodyTag, DocumentName, EpochId, Seal};
 pub use time::{HybridClock, HybridTime, Instant, Now, WallTime};
 pub use verified::remember_verified;

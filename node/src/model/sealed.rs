@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::DocumentPath;
+use super::access::Area;
 use super::bytes32::fixed_bytes;
 
 fixed_bytes! {
@@ -60,6 +61,11 @@ impl DocumentName {
             Self::Clear(path) => Some(path),
             Self::Sealed(_) => None,
         }
+    }
+
+    /// Where the document lies, as far as the name tells.
+    pub fn area(&self) -> Area<'_> {
+        self.path().map_or(Area::WHOLE, Area::of_document)
     }
 }
 

@@ -10,7 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::grant::{Capabilities, Grant};
+use super::access::{self, Area, Asker, Deed};
+use super::grant::Grant;
 use super::membership::CHAIN_LEN_MAX;
 use super::revocation::{Revocation, StatementId};
 use super::{NodeId, OwnerId};
@@ -94,7 +95,7 @@ pub(super) fn depths(space: OwnerId, grants: &BTreeMap<StatementId, Grant>) -> B
 
 /// Says whether `above`, a grant of its issuer, lets it issue `grant`.
 pub(super) fn lets_issue(above: &Grant, grant: &Grant) -> bool {
-    (above.capabilities.includes(Capabilities::ADMIT) || above.capabilities.is_invite())
+    access::may(Asker::Key(above.capabilities), Deed::Admit, Area::WHOLE)
         && above
             .capabilities
             .without_invite()
@@ -158,7 +159,7 @@ impl Judge<'_> {
 
 /// Says whether the subject of this grant may revoke others by it.
 fn lets_revoke(grant: &Grant) -> bool {
-    grant.capabilities.includes(Capabilities::ADMIT) && !grant.capabilities.is_invite()
+    access::may(Asker::Key(grant.capabilities), Deed::ShutOut, Area::WHOLE)
 }
 
 /// A device that shuts itself out. What it signed before goes on to hold.

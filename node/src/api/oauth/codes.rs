@@ -7,8 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
 use crate::daemon::{HomeError, random_seed};
-use crate::model::Hash;
-use crate::service::tokens::Scope;
+use crate::model::{Hash, Scope};
 
 /// How long a code is good for.
 const CODE: Duration = Duration::from_secs(60);

@@ -17,8 +17,9 @@ use super::sessions::{Cookie, Purpose};
 use crate::api::body::ReplyBody;
 use crate::api::door::Door;
 use crate::api::refusal::Refusal;
+use crate::model::Scope;
 use crate::seal::PassphraseHash;
-use crate::service::tokens::{Scope, Token};
+use crate::service::tokens::Token;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const DAY_S: u64 = 24 * 3600;

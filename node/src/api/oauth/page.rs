@@ -9,7 +9,7 @@ use super::request::Asked;
 use super::sessions::{COOKIE_NAME, Cookie, Purpose, SESSION};
 use crate::api::body::ReplyBody;
 use crate::api::sign_in::Denied;
-use crate::service::tokens::Scope;
+use crate::model::Scope;
 
 pub(super) const STYLE: &str = include_str!("style.css");
 

@@ -2,7 +2,8 @@
 
 use super::form::{BadForm, Form};
 use super::redirect::{BadRedirect, RedirectUri, encode};
-use crate::service::tokens::{SCOPES_MAX, Scope};
+use crate::model::Scope;
+use crate::service::tokens::SCOPES_MAX;
 
 /// Longest query of a request, encoded, in bytes.
 const QUERY_LEN_MAX: usize = 14 * 1024;
@@ -209,9 +210,9 @@ fn scopes(text: &str) -> Option<Vec<Scope>> {
         let scope: Scope = part.parse().ok()?;
         if !all
             .iter()
-            .any(|own| own.allows(scope.module.as_deref(), scope.write))
+            .any(|own| own.includes(scope.module.as_deref(), scope.write))
         {
-            all.retain(|own| !scope.allows(own.module.as_deref(), own.write));
+            all.retain(|own| !scope.includes(own.module.as_deref(), own.write));
             all.push(scope);
         }
     }

@@ -13,9 +13,8 @@ use super::summary::{Digest, Summary};
 use super::trickle::part;
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, LinkId, RadioProfile};
-use crate::model::{
-    Capabilities, Clock, DocumentName, Dot, Grant, KeyEpoch, NodeId, Now, Revocation, Writer,
-};
+use crate::model::access::{Area, Deed};
+use crate::model::{Clock, DocumentName, Dot, Grant, KeyEpoch, NodeId, Now, Revocation, Writer};
 use crate::seal::{Body, Place};
 use crate::space::present_chunk;
 use crate::store::Store;
@@ -80,10 +79,7 @@ impl<S: Store> Engine<S> {
             self.refuse(from, "it sent a damaged message by radio".into());
             return Ok(());
         };
-        let member = self
-            .membership
-            .capabilities(from, now.wall)
-            .is_some_and(|own| own.includes(Capabilities::READ));
+        let member = self.membership.may(from, Deed::Read, Area::WHOLE, now.wall);
         match message {
             RadioMessage::Beacon(beacon) => self.beacon(now, radio, from, beacon, member),
             RadioMessage::StatementList(list) => {
