@@ -84,7 +84,7 @@ fn spaces(nodes: usize, of_space: usize) -> Vec<Newcomer> {
     let named = |number| Newcomer {
         name: format!("node {number}"),
         space: number / of_space,
-        custodian: false,
+        role: cairn_sim::Role::Member,
     };
     (0..nodes).map(named).collect()
 }

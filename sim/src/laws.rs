@@ -9,7 +9,7 @@ use cairn::space::{Document, View};
 use cairn::store::{MemoryStore, ReadTransaction, Store, StoreError, Table, WriteTransaction};
 
 use crate::world::Acknowledged;
-use crate::{Node, World};
+use crate::{Node, Role, World};
 
 /// A law that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,8 +232,17 @@ fn difference(expected: &Node, found: &Node, tables: &[Table]) -> String {
     }
 }
 
+/// What a follower of these nodes holds: of a follower all that lives there, and else the public part. Without deletions: when these are
+/// collected a follower hears with the next change.
+fn public(node: &Node) -> BTreeMap<Dot, Entry> {
+    let mut live = node.live();
+    let follows = node.role == Role::Follower;
+    live.retain(|_, entry| entry.content().is_some() && (follows || entry.change().name.path().is_some()));
+    live
+}
+
 /// Convergence (invariant 2): all nodes of a space hold byte-equal state, and every payload is there and whole. Custodians hold the same
-/// sealed.
+/// sealed, followers the public part of it and nothing else.
 pub fn converged(world: &World) -> Result<(), Broken> {
     // Of each space the first that reads it, and what that holds, readable and sealed.
     let mut first: BTreeMap<usize, (usize, [blake3::Hash; 2])> = BTreeMap::new();
@@ -241,7 +250,7 @@ pub fn converged(world: &World) -> Result<(), Broken> {
         .nodes
         .iter()
         .enumerate()
-        .partition(|(_, node)| node.custodian);
+        .partition(|(_, node)| node.role != Role::Member);
     for (index, node) in owners.into_iter().chain(keepers) {
         if world.is_left_out(index) {
             continue;
@@ -249,8 +258,11 @@ pub fn converged(world: &World) -> Result<(), Broken> {
         let has_keeper = world
             .nodes
             .iter()
-            .any(|other| other.custodian && other.space == node.space);
-        let tables = if node.custodian { &SEALED[..] } else { &READABLE };
+            .any(|other| other.role == Role::Custodian && other.space == node.space);
+        let tables = match node.role {
+            Role::Member => &READABLE[..],
+            Role::Custodian | Role::Follower => &SEALED,
+        };
         let hash = state_hash(node, tables);
         let (model, [readable, sealed]) = *first.entry(node.space).or_insert_with(|| {
             let sealed = if has_keeper {
@@ -260,9 +272,20 @@ pub fn converged(world: &World) -> Result<(), Broken> {
             };
             (index, [hash, sealed])
         });
-        let expected = if node.custodian { sealed } else { readable };
-        if hash != expected {
-            let difference = difference(&world.nodes[model], node, tables);
+        let is_right = match node.role {
+            Role::Member => hash == readable,
+            Role::Custodian => hash == sealed,
+            Role::Follower => public(node) == public(&world.nodes[model]),
+        };
+        if !is_right {
+            let difference = match node.role {
+                Role::Follower => format!(
+                    "{:?} and {:?}",
+                    public(node).keys(),
+                    public(&world.nodes[model]).keys()
+                ),
+                _ => difference(&world.nodes[model], node, tables),
+            };
             return Err(Broken(format!("node {index}, beside node {model}: {difference}")));
         }
         let Ok(read) = node.store.read() else {
@@ -322,6 +345,9 @@ pub fn lost(world: &World) -> Vec<(usize, Dot, String)> {
         }
         for ((_, name), entries) in by_name.iter().filter(|((space, _), _)| *space == node.space) {
             let here = live_by_name.get(name).map_or(&[][..], Vec::as_slice);
+            if node.role == Role::Follower && name.path().is_none() {
+                continue;
+            }
             for entry in entries {
                 let dot = entry.dot();
                 // A deletion that is not live may have been collected.

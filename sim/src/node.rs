@@ -93,14 +93,25 @@ impl Space {
     }
 }
 
+/// What a node is in its space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A device of the owner.
+    Member,
+    /// Another user's: it holds the space and has no key of it.
+    Custodian,
+    /// Another user's, with no grant: it keeps the public documents.
+    Follower,
+}
+
 /// A node with its disk. The engine is gone while the node is down.
 pub struct Node {
     /// The device's key.
     pub key: KeyPair,
     /// The number of its space: nodes of one space hold the same.
     pub space: usize,
-    /// Another user's: it holds the space and has no key of it.
-    pub custodian: bool,
+    /// What it is there.
+    pub role: Role,
     /// The disk: what was committed.
     pub store: MemoryStore,
     /// Chunk files that are on the disk.
@@ -141,11 +152,11 @@ pub(crate) fn device_key(number: usize) -> KeyPair {
 
 impl Node {
     /// A device with an empty disk. Not started yet.
-    pub(crate) fn new(key: KeyPair, space: usize, custodian: bool) -> Self {
+    pub(crate) fn new(key: KeyPair, space: usize, role: Role) -> Self {
         Self {
             key,
             space,
-            custodian,
+            role,
             store: MemoryStore::new(),
             chunks: BTreeMap::new(),
             unsynced: BTreeMap::new(),
@@ -166,7 +177,7 @@ impl Node {
 
     /// The space whose documents it may read.
     pub(crate) fn reads(&self) -> Option<usize> {
-        (!self.custodian).then_some(self.space)
+        (self.role == Role::Member).then_some(self.space)
     }
 
     /// Starts the engine on what the disk holds.
@@ -175,9 +186,9 @@ impl Node {
         let mut key = Keys {
             device: self.key.clone(),
             owner: None,
-            space: match self.custodian {
-                true => Keyring::new(),
-                false => space.keyring.clone(),
+            space: match self.role {
+                Role::Member => space.keyring.clone(),
+                Role::Custodian | Role::Follower => Keyring::new(),
             },
         };
         if let Ok(Some(membership)) = records::membership(&self.store.read()?) {
@@ -193,6 +204,7 @@ impl Node {
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min: Duration::ZERO,
             radio_payloads: PayloadPolicy::DEFAULT,
+            follows: self.role == Role::Follower,
         };
         self.engine = Some(Engine::new(config, self.store.clone(), seed)?);
         self.commit_planned = false;

@@ -73,6 +73,7 @@ impl Node {
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min: Duration::ZERO,
             radio_payloads: PayloadPolicy::DEFAULT,
+            follows: false,
         };
         let engine = Engine::new(config, store.clone(), [3; 32]).expect("the engine opens after a crash");
         Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cairn::mesh::{Command, CommandError, Precondition, Reply};
 use cairn::model::{Capabilities, DocumentPath, Grant, KeyPair, Revocation, WallTime};
 use cairn_sim::medium::{Medium, MediumConfig};
-use cairn_sim::{Newcomer, SimModem, World, laws};
+use cairn_sim::{Newcomer, Role, SimModem, World, laws};
 use cairn_transports::lora::Region;
 
 /// The devices of one owner, who has a radio on each.
@@ -26,7 +26,10 @@ fn world(seed: u64) -> World {
         .map(|index| Newcomer {
             name: format!("node {index}"),
             space: usize::from(index == NODES - 1),
-            custodian: (DEVICES..NODES - 1).contains(&index),
+            role: match (DEVICES..NODES - 1).contains(&index) {
+                true => Role::Custodian,
+                false => Role::Member,
+            },
         })
         .collect();
     let mut world = World::of(seed, &newcomers);

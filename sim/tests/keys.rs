@@ -10,7 +10,7 @@ use cairn::model::{
 use cairn::seal::{Contents, EpochKey};
 use cairn::space::View;
 use cairn::store::Store;
-use cairn_sim::{Newcomer, World, laws};
+use cairn_sim::{Newcomer, Role, World, laws};
 
 const A_WHILE: Duration = Duration::from_secs(90);
 
@@ -283,13 +283,13 @@ fn a_user_s_key_that_is_taken_back_takes_its_devices_along() {
                 name: format!("node {index}"),
                 space: 0,
                 // Of another user: what they are is up to that user's key.
-                custodian: index >= 2,
+                role: if index >= 2 { Role::Custodian } else { Role::Member },
             })
             .collect();
         let mut world = World::of(seed, &newcomers);
         for guest in [2, 3] {
             // The invitation told them the key of the first epoch.
-            world.nodes[guest].custodian = false;
+            world.nodes[guest].role = Role::Member;
         }
         world.start_all().unwrap();
         link_all(&mut world, &[0, 1, 2, 3]);

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use cairn::mesh::{
-    Action, CarriedEntry, Changes, Command, Config, Engine, ErrorCode, Event, Hello, Keys, LinkId,
-    LinkProfile, Message, PayloadPolicy, Precondition, Put, Reply, RequestId, SyncRequest, space_tag,
+    Action, CarriedEntry, Changes, Command, Config, Engine, ErrorCode, Event, FollowChunk, Hello, Keys,
+    LinkId, LinkProfile, Message, PayloadPolicy, Precondition, Put, Reply, RequestId, SyncRequest, space_tag,
 };
 use cairn::model::{
     Capabilities, Change, Clock, Content, Context, DocumentName, Dot, Entry, Grant, Hash, HybridTime,
@@ -77,6 +77,7 @@ impl Victim {
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
             radio_payloads: PayloadPolicy::DEFAULT,
+            follows: false,
         };
         Self {
             engine: Engine::new(config, store.clone(), [seed; 32]).unwrap(),
@@ -143,25 +144,11 @@ impl Victim {
     }
 
     fn put(&mut self, name: &str, body: &[u8]) -> Entry {
-        self.requests += 1;
-        let put = Put {
-            path: format!("/private/notes/{name}").parse().unwrap(),
-            content: Content {
-                content_type: "text/plain".into(),
-                hash: Hash::of(body),
-                len: body.len() as u64,
-                payload: Payload::Inline,
-                seal: None,
-            },
-            attachment: Some(body.to_vec()),
-            chunk_keys: Vec::new(),
-            precondition: Precondition::default(),
-            resolve: false,
-        };
-        let actions = self.handle(Event::Command {
-            request: RequestId(self.requests),
-            command: Box::new(Command::Put(put)),
-        });
+        self.put_at(&format!("/private/notes/{name}"), body, Payload::Inline)
+    }
+
+    fn put_at(&mut self, path: &str, body: &[u8], payload: Payload) -> Entry {
+        let actions = self.stores(path, body, payload);
         let stored = actions.iter().any(|action| {
             matches!(
                 action,
@@ -171,11 +158,35 @@ impl Victim {
                 }
             )
         });
-        assert!(stored, "{name} is stored");
+        assert!(stored, "{path} is stored");
         self.entries()
             .into_iter()
             .max_by_key(|entry| entry.dot().sequence)
             .unwrap()
+    }
+
+    /// What it does when its user stores a document.
+    fn stores(&mut self, path: &str, body: &[u8], payload: Payload) -> Vec<Action> {
+        self.requests += 1;
+        let attachment = (payload == Payload::Inline).then(|| body.to_vec());
+        let put = Put {
+            path: path.parse().unwrap(),
+            content: Content {
+                content_type: "text/plain".into(),
+                hash: Hash::of(body),
+                len: body.len() as u64,
+                payload,
+                seal: None,
+            },
+            attachment,
+            chunk_keys: Vec::new(),
+            precondition: Precondition::default(),
+            resolve: false,
+        };
+        self.handle(Event::Command {
+            request: RequestId(self.requests),
+            command: Box::new(Command::Put(put)),
+        })
     }
 
     fn entries(&self) -> Vec<Entry> {
@@ -255,6 +266,100 @@ fn pushed(entries: Vec<CarriedEntry>) -> Message {
         done: None,
         live: None,
     })
+}
+
+/// Who has no grant may have what is public, and is told of the rest only that there is some.
+#[test]
+fn a_stranger_may_follow_and_gets_no_more_than_that() {
+    let (device, stranger) = (key(2), key(9));
+    let mut victim = Victim::new(&device, &space(&[&device]), 1);
+    let private = victim.put("a", b"text");
+    let open = victim.put_at("/public/notes/a", b"open to all", Payload::Inline);
+    let chunked = victim.put_at("/public/notes/b", &[7; 9_000], Payload::Chunk);
+    let request = |clock| SyncRequest {
+        session: 1,
+        clock,
+        live: true,
+    };
+    let follow = |clock| Message::FollowRequest(request(clock));
+
+    // Before it has shown that it knows the space it is told nothing at all.
+    victim.links += 1;
+    let link = LinkId(victim.links);
+    victim.handle(Event::LinkUp {
+        link,
+        peer: stranger.node_id(),
+        profile: LinkProfile {
+            frame_len_max: 1 << 21,
+            bit_rate_bps: None,
+        },
+    });
+    let sent = messages(&victim.says(link, &follow(Clock::new())));
+    assert!(!sent.iter().any(|message| matches!(message, Message::Changes(_))));
+
+    let link = victim.link(&stranger);
+    assert!(!victim.answers(link), "what members ask for");
+    let sent = messages(&victim.says(link, &follow(Clock::new())));
+    let [Message::Changes(changes)] = &sent[..] else {
+        panic!("{sent:?}");
+    };
+    let entries: Vec<Entry> = changes
+        .entries
+        .iter()
+        .map(|carried| Entry::decode(&carried.entry).unwrap())
+        .collect();
+    assert_eq!(entries, [open.clone(), chunked.clone()]);
+    assert!(changes.scanned.contains(private.dot()), "it need not ask again");
+
+    // A clock in which this node has written what it has not is believed of members alone.
+    let ahead = Clock::from_iter([Dot {
+        sequence: Sequence(1_000),
+        ..open.dot()
+    }]);
+    victim.says(link, &follow(ahead));
+    assert_eq!(
+        victim.put("b", b"more").dot().writer,
+        open.dot().writer,
+        "no new incarnation"
+    );
+
+    // Chunks: of public documents that list them, and no others.
+    let mut asks = |dot: Dot, chunk: Hash| {
+        let actions = victim.says(link, &Message::FollowChunk(FollowChunk { dot, chunk }));
+        let served = actions
+            .iter()
+            .any(|action| matches!(action, Action::Serve { .. }));
+        let refused = messages(&actions)
+            .iter()
+            .any(|message| matches!(message, Message::StorageError(_)));
+        assert_ne!(served, refused);
+        served
+    };
+    let chunk = chunked.content().unwrap().hash;
+    assert!(asks(chunked.dot(), chunk));
+    assert!(!asks(open.dot(), chunk));
+    assert!(!asks(private.dot(), private.content().unwrap().hash));
+    assert!(!asks(private.dot(), chunk));
+    assert!(!asks(chunked.dot(), Hash::of(b"another")));
+
+    // News are pushed: what is public of them.
+    let push = |actions: Vec<Action>| {
+        let mut pushed = Vec::new();
+        for message in messages(&actions) {
+            if let Message::Changes(changes) = message {
+                pushed.extend(changes.entries);
+            }
+        }
+        pushed.len()
+    };
+    assert_eq!(
+        push(victim.stores("/private/notes/c", b"news", Payload::Inline)),
+        0
+    );
+    assert_eq!(
+        push(victim.stores("/public/notes/c", b"news", Payload::Inline)),
+        1
+    );
 }
 
 #[test]

@@ -20,6 +20,7 @@ use super::url::{Item, Target, decode, query_value};
 use super::usage::Usage;
 use super::{access, delete, document, folder, put, upload, webfinger};
 use crate::daemon::Node;
+use crate::model::access::{Asker, may};
 
 /// Large folders that are listed at one time.
 const LISTINGS_MAX: usize = 2;
@@ -112,8 +113,9 @@ impl Door {
         }
         if let Some(below) = path.strip_prefix("/storage/") {
             let (user, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
-            if decode(user)? != self.node.user() {
-                return Err(Refusal::UnknownUser);
+            let user = decode(user)?;
+            if user != self.node.user() {
+                return self.followed(request, &user, &Target::parse(rest)?).await;
             }
             return self.storage(request, &Target::parse(rest)?, body).await;
         }
@@ -128,6 +130,25 @@ impl Door {
                 request,
             ),
             _ => Err(Refusal::NoPage),
+        }
+    }
+
+    /// Answers with what is here of another user: what is public, to be read by all who know what it is called.
+    async fn followed(
+        &self,
+        request: &Parts,
+        user: &str,
+        target: &Target,
+    ) -> Result<Response<ReplyBody>, Refusal> {
+        let is_head = request.method == Method::HEAD;
+        let reads = is_head || request.method == Method::GET;
+        let desk = self.config.desk.as_ref().ok_or(Refusal::UnknownUser)?;
+        let node = desk.followed(user).await.ok_or(Refusal::UnknownUser)?;
+        match &target.item {
+            Item::Document(path) if may(Asker::Anyone, target.deed(reads), target.area()) => {
+                document::get(&node, path, None, &request.headers, is_head).await
+            }
+            _ => Err(Refusal::Scope),
         }
     }
 

@@ -218,6 +218,9 @@ pub enum Words {
         /// Which of its concurrent versions, as cairn conflicts shows them
         #[arg(long)]
         version: Option<String>,
+        /// Of another user whose public documents are here: a name, or an owner's id
+        #[arg(long, value_name = "USER")]
+        of: Option<String>,
         /// Print what was fetched as JSON; not with standard output as the file
         #[arg(long)]
         json: bool,
@@ -241,6 +244,9 @@ pub enum Words {
         /// With everything below
         #[arg(short, long)]
         recursive: bool,
+        /// Of another user whose public documents are here: a name, or an owner's id
+        #[arg(long, value_name = "USER")]
+        of: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -346,6 +352,9 @@ pub enum Words {
         #[arg(long)]
         json: bool,
     },
+    /// Other users' public documents
+    #[command(subcommand)]
+    Follow(FollowWords),
     /// Copies of a space, sealed, on other users' nodes
     #[command(subcommand)]
     Custody(CustodyWords),
@@ -516,6 +525,36 @@ pub enum SharesWords {
     Accept {
         /// What the other user's cairn share printed
         code: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Other users' public documents.
+#[derive(Debug, Subcommand)]
+pub enum FollowWords {
+    /// Keep a copy of a user's public documents here, and keep it in step
+    Add {
+        /// Whom: a name of cairn card ls, an owner's id, or a card
+        whom: String,
+        /// How much they may take, such as "10 GiB"
+        #[arg(long, value_name = "SIZE")]
+        quota: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List whose public documents are here
+    Ls {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Follow a user no longer, and remove what is here
+    Rm {
+        /// The user's name, or the owner's id, as cairn follow ls shows them
+        whom: String,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::arguments::{Cli, RunArguments, TokenWords, Words};
 use super::output::{number, progress, qr, size, table, text};
 use super::secret_input::PassphraseSource;
-use super::{custody, decode, fetch, keys, modem, node, output, passwd, sharing};
+use super::{custody, decode, fetch, follow, keys, modem, node, output, passwd, sharing};
 use crate::control::{Client, ClientError, Request};
 use crate::daemon::{HomeError, RunError};
 
@@ -139,6 +139,7 @@ pub(super) fn run(cli: Cli) -> Outcome {
             path,
             file,
             version,
+            of,
             json,
         }) => {
             if json && file == "-" {
@@ -147,7 +148,7 @@ pub(super) fn run(cli: Cli) -> Outcome {
                 ));
             }
             let name = path.clone();
-            let fetched = download(home, &Request::Get { path, version }, &file)?;
+            let fetched = download(home, &Request::Get { path, version, of }, &file)?;
             if json {
                 let told = serde_json::json!({ "path": name, "file": file, "bytes": fetched["bytes"] });
                 writeln!(io::stdout(), "{told}")?;
@@ -162,8 +163,18 @@ pub(super) fn run(cli: Cli) -> Outcome {
         Some(Words::Ls {
             folder,
             recursive,
+            of,
             json,
-        }) => ask(home, &Request::List { folder, recursive }, json, list),
+        }) => ask(
+            home,
+            &Request::List {
+                folder,
+                recursive,
+                of,
+            },
+            json,
+            list,
+        ),
         Some(Words::Rm { path, json }) => ask(home, &Request::Remove { path }, json, |_| Ok(())),
         Some(Words::Status { json }) => ask(home, &Request::Status, json, status),
         Some(Words::Peers { json } | Words::Devices { json }) => ask(home, &Request::Peers, json, peers),
@@ -208,6 +219,7 @@ pub(super) fn run(cli: Cli) -> Outcome {
         }) => sharing::share(home, &folder, with, write, json),
         Some(Words::Unshare { folder, with, json }) => sharing::unshare(home, folder, with, json),
         Some(Words::Shares { words, json }) => sharing::shares(home, words, json),
+        Some(Words::Follow(words)) => follow::run(home, words),
         Some(Words::Custody(words)) => custody::run(home, words),
         Some(Words::Decode { what }) => {
             let value = decode::decode(&what).map_err(Failure::Other)?;

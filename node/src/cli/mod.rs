@@ -10,6 +10,7 @@ mod commands;
 mod custody;
 mod decode;
 mod fetch;
+mod follow;
 mod keys;
 mod modem;
 mod node;

@@ -89,8 +89,18 @@ impl Desk {
                 Ok(json!({ "owner": kept.owner.to_string(), "user": kept.user }))
             }
             Request::CustodyDrop { whose } => {
-                let dropped = self.custody()?.drop_space(&whose).await?;
+                let dropped = self.custody()?.drop_space(&whose, false).await?;
                 Ok(json!({ "owner": dropped.owner.to_string(), "user": dropped.user }))
+            }
+            Request::FollowAdd { whom, quota_bytes } => {
+                let (called, card) = self.shares()?.card_of(&whom).await?;
+                let followed = self.custody()?.follow(&card, called, quota_bytes).await?;
+                Ok(json!({ "owner": followed.owner.to_string(), "user": followed.user }))
+            }
+            Request::FollowList => Ok(self.kept(true).await?.into()),
+            Request::FollowRemove { whom } => {
+                let gone = self.custody()?.drop_space(&whom, true).await?;
+                Ok(json!({ "owner": gone.owner.to_string(), "user": gone.user }))
             }
             Request::CustodyList => self.custody_list().await,
             Request::Card { addresses } => {
@@ -154,7 +164,7 @@ impl Desk {
             .ok_or_else(|| failed("this node shares nothing"))
     }
 
-    fn custody(&self) -> Result<Custody, Failure> {
+    pub(super) fn custody(&self) -> Result<Custody, Failure> {
         self.extras
             .custody()
             .ok_or_else(|| failed("this node keeps nothing for others"))
@@ -176,8 +186,14 @@ impl Desk {
                 })
             })
             .collect();
+        Ok(json!({ "custodians": custodians, "kept": self.kept(false).await? }))
+    }
+
+    /// The spaces of others that are kept here, or followed.
+    async fn kept(&self, follows: bool) -> Result<Vec<Value>, Failure> {
         let mut kept = Vec::new();
-        for (space, node) in self.custody()?.spaces().await {
+        let spaces = self.custody()?.spaces().await;
+        for (space, node) in spaces.into_iter().filter(|(space, _)| space.follows == follows) {
             let told = json!({
                 "owner": space.owner.to_string(),
                 "user": space.user,
@@ -198,7 +214,7 @@ impl Desk {
                 Err(error) => merged(told, json!({ "problem": error.to_string() })),
             });
         }
-        Ok(json!({ "custodians": custodians, "kept": kept }))
+        Ok(kept)
     }
 }
 

@@ -24,6 +24,9 @@ pub enum Request {
         path: String,
         /// Which of its concurrent versions; the winner when absent.
         version: Option<String>,
+        /// Of which other user: a name, or an owner's id.
+        #[serde(default)]
+        of: Option<String>,
     },
     /// Tells what fetching a document's bytes takes.
     Fetch {
@@ -38,6 +41,9 @@ pub enum Request {
         folder: String,
         /// With everything below.
         recursive: bool,
+        /// Of which other user: a name, or an owner's id.
+        #[serde(default)]
+        of: Option<String>,
     },
     /// Deletes a document.
     Remove {
@@ -143,6 +149,20 @@ pub enum Request {
         code: String,
         /// Bytes that its documents may take.
         quota_bytes: Option<u64>,
+    },
+    /// Follows the public documents of another user.
+    FollowAdd {
+        /// Whom: a name, an owner's id, or a card.
+        whom: String,
+        /// Bytes that the documents may take.
+        quota_bytes: Option<u64>,
+    },
+    /// Whose public documents are followed.
+    FollowList,
+    /// Follows a user no longer, and removes what is here.
+    FollowRemove {
+        /// The user's name, or the owner's id.
+        whom: String,
     },
     /// Who keeps this space, and whose spaces are kept here.
     CustodyList,

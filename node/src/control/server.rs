@@ -174,7 +174,9 @@ impl Desk {
         let (mut from, mut to) = (BufReader::new(from), BufWriter::new(to));
         let bytes = frame::read_async(&mut from, FRAME_MAX).await?;
         let outcome = match serde_json::from_slice(&bytes) {
-            Ok(Request::Get { path, version }) => return self.get(&path, version.as_deref(), &mut to).await,
+            Ok(Request::Get { path, version, of }) => {
+                return self.get(&path, version.as_deref(), of.as_deref(), &mut to).await;
+            }
             Ok(Request::Export { folder }) => return self.export(&folder, &mut to).await,
             Ok(Request::Put {
                 path,
@@ -195,7 +197,11 @@ impl Desk {
     pub async fn answer(&self, request: Request) -> Outcome {
         match request {
             Request::Status => self.status().await,
-            Request::List { folder, recursive } => self.list(&folder, recursive).await,
+            Request::List {
+                folder,
+                recursive,
+                of,
+            } => self.list(&folder, recursive, of.as_deref()).await,
             Request::Fetch { path, begin } => self.fetch(&path, begin).await,
             Request::Remove { path } => {
                 let delete = Delete {
@@ -254,6 +260,9 @@ impl Desk {
             Request::CustodyAdd { .. }
             | Request::CustodyAccept { .. }
             | Request::CustodyList
+            | Request::FollowAdd { .. }
+            | Request::FollowList
+            | Request::FollowRemove { .. }
             | Request::CustodyDrop { .. }
             | Request::Card { .. }
             | Request::CardAdd { .. }
@@ -413,12 +422,26 @@ impl Desk {
         Ok(queue.into())
     }
 
-    async fn list(&self, path: &str, recursive: bool) -> Outcome {
+    /// What is here of a user whose public documents are followed.
+    pub(crate) async fn followed(&self, user: &str) -> Option<Node> {
+        self.extras.custody()?.node_of(user, false).await.ok()
+    }
+
+    /// The node whose documents are asked for: this one, or what is here of another user's.
+    async fn node_of(&self, user: Option<&str>) -> Result<Node, Failure> {
+        match user {
+            None => Ok(self.node.clone()),
+            Some(user) => Ok(self.custody()?.node_of(user, true).await?),
+        }
+    }
+
+    async fn list(&self, path: &str, recursive: bool, of: Option<&str>) -> Outcome {
         let folder = folder(path, Deed::List)?;
-        let here = Here::look(&self.node)?;
+        let node = self.node_of(of).await?;
+        let here = Here::look(&node)?;
         let mut items = Vec::new();
         if recursive {
-            self.node.walk(&folder, &mut |path, document| {
+            node.walk(&folder, &mut |path, document| {
                 if let Some(stored) = document.stored() {
                     items.push(json!({
                         "name": path.as_str().strip_prefix(folder.as_str()).unwrap_or(path.as_str()),
@@ -434,7 +457,7 @@ impl Desk {
             })?;
             items.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
         } else {
-            self.node.list(&folder, &mut |item| {
+            node.list(&folder, &mut |item| {
                 items.push(match item {
                     FolderItem::Document { name, document } => {
                         let stored = document.stored();
@@ -618,16 +641,24 @@ impl Desk {
         &self,
         path: &str,
         version: Option<&str>,
+        of: Option<&str>,
         to: &mut (impl AsyncWrite + Unpin),
     ) -> Result<(), FrameError> {
-        let found = match self.find(path, version) {
+        let found = self.node_of(of).await.and_then(|node| {
+            let node = node.at(path);
+            Ok((find_in(&node, path, version)?, node))
+        });
+        let (found, node) = match found {
             Ok(found) => found,
             Err(failure) => return answer(to, Err(failure)).await,
         };
         let Some(body) = found.body.clone() else {
-            let failure = failed(format!(
-                "the bytes of this document are not here yet: cairn fetch {path} shows what getting them takes"
-            ));
+            let failure = failed(match of {
+                None => format!(
+                    "the bytes of this document are not here yet: cairn fetch {path} shows what getting them takes"
+                ),
+                Some(_) => "the bytes of this document are not here yet: they come when a node that has them is linked".into(),
+            });
             return answer(to, Err(failure)).await;
         };
         // It may be replaced while it is sent.
@@ -641,7 +672,7 @@ impl Desk {
                 Ok(Ok(piece)) => piece,
                 Ok(Err(error)) => {
                     if let Some(chunk) = error.lost_chunk() {
-                        self.node.at(path).report_lost_chunk(chunk);
+                        node.report_lost_chunk(chunk);
                     }
                     break Err(failed(format!("{error}: it is fetched from a peer; try again")));
                 }
@@ -655,30 +686,6 @@ impl Desk {
         };
         frame::write_async(to, &[]).await?;
         answer(to, outcome).await
-    }
-
-    fn find(&self, path: &str, version: Option<&str>) -> Result<Found, Failure> {
-        let path = document(path, Deed::Read)?;
-        let node = self.node.at(path.as_str());
-        let documents = node.documents();
-        let lookup = match version {
-            None => documents.document(&path)?,
-            Some(version) => {
-                let read = node.store().read().map_err(failed)?;
-                let found = View(&read).document(&path).map_err(failed)?;
-                match find(found.heads(), version) {
-                    Some(dot) => documents.sibling(&path, dot)?,
-                    None => Lookup::Absent,
-                }
-            }
-        };
-        match lookup {
-            Lookup::Found(found) => Ok(*found),
-            Lookup::Absent => Err(Failure::new(
-                ErrorKind::NotFound,
-                format!("there is no document at {}", path.as_str()),
-            )),
-        }
     }
 
     async fn export(&self, path: &str, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), FrameError> {
@@ -840,4 +847,28 @@ fn described(path: &str, found: &Found) -> Value {
         "modified_ms": found.modified.0,
         "versions": found.heads.len(),
     })
+}
+
+/// The version of a document that is asked for.
+fn find_in(node: &Node, path: &str, version: Option<&str>) -> Result<Found, Failure> {
+    let path = document(path, Deed::Read)?;
+    let documents = node.documents();
+    let lookup = match version {
+        None => documents.document(&path)?,
+        Some(version) => {
+            let read = node.store().read().map_err(failed)?;
+            let found = View(&read).document(&path).map_err(failed)?;
+            match find(found.heads(), version) {
+                Some(dot) => documents.sibling(&path, dot)?,
+                None => Lookup::Absent,
+            }
+        }
+    };
+    match lookup {
+        Lookup::Found(found) => Ok(*found),
+        Lookup::Absent => Err(Failure::new(
+            ErrorKind::NotFound,
+            format!("there is no document at {}", path.as_str()),
+        )),
+    }
 }

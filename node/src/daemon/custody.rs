@@ -1,4 +1,5 @@
-//! The spaces of others that a node keeps for them: each in a folder of its own, with an engine of its own, and no key.
+//! The spaces of others that a node has: those that it keeps for them, sealed, and those whose public documents it follows. Each lies in a folder of
+//! its own, has an engine of its own, and no key.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use super::card::Card;
 use super::custody_code::{CustodyCode, CustodyCodeError};
 use super::home::{Home, HomeError};
 use super::hosted::{Host, HostError, Hosted, Plan};
@@ -22,7 +24,9 @@ use crate::seal::Keyring;
 /// What makes a folder one that is kept.
 const FILE: &str = "custody.cbor";
 const FILE_LEN_MAX: usize = 1024 * 1024;
-const VERSION: u8 = 1;
+/// How the file of a space begins that is kept for its owner, and of one that is followed.
+const KEPT: u8 = 1;
+const FOLLOWED: u8 = 2;
 
 /// Why a space of another owner is not kept, or not dropped.
 #[derive(Debug, thiserror::Error)]
@@ -35,11 +39,23 @@ pub enum CustodyError {
     #[error("this is a code for the space that is this node's own: give it to another user's node")]
     OwnSpace,
     /// Nothing of theirs is here.
-    #[error("nothing is kept here for \"{0}\": cairn custody ls lists whose spaces are")]
+    #[error("nothing of \"{0}\" is here: cairn follow ls and cairn custody ls list whose documents are")]
     NotKept(String),
     /// Several users of one name.
-    #[error("more than one user called \"{0}\": name the owner by the id that cairn custody ls shows")]
+    #[error(
+        "more than one user called \"{0}\": name the owner by the id that cairn follow ls or cairn custody ls shows"
+    )]
     Ambiguous(String),
+    /// Followed, and to be kept.
+    #[error(
+        "the public documents of \"{0}\" are followed here: first cairn follow rm, then keep all of them"
+    )]
+    Followed(String),
+    /// Kept, and to be followed.
+    #[error(
+        "all documents of \"{0}\" are kept here already, the public ones among them: cairn ls --of reads them"
+    )]
+    KeptAlready(String),
     /// The folder.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -76,18 +92,21 @@ pub struct KeptSpace {
     pub addresses: Vec<String>,
     /// Bytes that the documents may take together.
     pub quota_bytes: Option<u64>,
+    /// Only the public documents are here, for this node's user: the owner did not ask for it.
+    pub follows: bool,
 }
 
 type Wire = (u8, OwnerId, String, Membership, Vec<String>, Option<u64>);
 
 impl From<Wire> for KeptSpace {
-    fn from((_, owner, user, membership, addresses, quota_bytes): Wire) -> Self {
+    fn from((kind, owner, user, membership, addresses, quota_bytes): Wire) -> Self {
         Self {
             owner,
             user,
             membership,
             addresses,
             quota_bytes,
+            follows: kind == FOLLOWED,
         }
     }
 }
@@ -95,7 +114,7 @@ impl From<Wire> for KeptSpace {
 impl From<KeptSpace> for Wire {
     fn from(kept: KeptSpace) -> Self {
         (
-            VERSION,
+            if kept.follows { FOLLOWED } else { KEPT },
             kept.owner,
             kept.user,
             kept.membership,
@@ -195,10 +214,45 @@ impl Custody {
             user: code.user,
             addresses: code.addresses,
             quota_bytes,
+            follows: false,
         };
+        self.keep(kept).await
+    }
+
+    /// Follows the public documents of the user whose card this is, and who is called so here.
+    pub async fn follow(
+        &self,
+        card: &Card,
+        called: String,
+        quota_bytes: Option<u64>,
+    ) -> Result<KeptSpace, CustodyError> {
+        if card.owner == self.0.own {
+            return Err(CustodyError::OwnSpace);
+        }
+        let kept = KeptSpace {
+            membership: Membership::new(card.owner),
+            owner: card.owner,
+            user: called,
+            addresses: card.addresses.clone(),
+            quota_bytes,
+            follows: true,
+        };
+        self.keep(kept).await
+    }
+
+    async fn keep(&self, kept: KeptSpace) -> Result<KeptSpace, CustodyError> {
+        let host = &self.0.host;
         let mut spaces = self.0.spaces.lock().await;
-        if !spaces.contains_key(&kept.owner) && host.has(kept.owner) {
-            return Err(HostError::Taken(kept.owner).into());
+        match spaces.get(&kept.owner) {
+            None if host.has(kept.owner) => return Err(HostError::Taken(kept.owner).into()),
+            // What is followed lacks what a custodian must have, and says that it holds it.
+            Some(running) if running.kept.follows && !kept.follows => {
+                return Err(CustodyError::Followed(kept.user));
+            }
+            Some(running) if !running.kept.follows && kept.follows => {
+                return Err(CustodyError::KeptAlready(kept.user));
+            }
+            _ => {}
         }
         if let Some(running) = spaces.remove(&kept.owner) {
             self.0.host.stop(running.hosted).await?;
@@ -224,21 +278,23 @@ impl Custody {
         spaces.values().map(both).collect()
     }
 
-    /// Keeps a space no longer: tells the owner's nodes that are linked, and removes all that is here of it. `whose` is the owner's name
-    /// or id.
-    pub async fn drop_space(&self, whose: &str) -> Result<KeptSpace, CustodyError> {
+    /// The node with the public documents of another user, whose name or owner id `whose` is: one whom this node's user follows, or `or_kept`.
+    pub async fn node_of(&self, whose: &str, or_kept: bool) -> Result<Node, CustodyError> {
+        let spaces = self.0.spaces.lock().await;
+        let found = find(&spaces, whose, |kept| kept.follows || or_kept)?;
+        Ok(found.hosted.node.clone())
+    }
+
+    /// Keeps a space no longer, or follows it no longer: removes all that is here of it, and tells the owner's nodes that are linked if they counted on
+    /// it. `whose` is the owner's name or id.
+    pub async fn drop_space(&self, whose: &str, follows: bool) -> Result<KeptSpace, CustodyError> {
         let mut spaces = self.0.spaces.lock().await;
-        let fits = |running: &&Running| running.kept.user == whose || running.kept.owner.to_string() == whose;
-        let mut fitting = spaces.values().filter(fits);
-        let found = fitting
-            .next()
-            .ok_or_else(|| CustodyError::NotKept(whose.to_owned()))?;
-        if fitting.next().is_some() {
-            return Err(CustodyError::Ambiguous(whose.to_owned()));
-        }
+        let found = find(&spaces, whose, |kept| kept.follows == follows)?;
         let (owner, node) = (found.kept.owner, found.hosted.node.clone());
         let host = &self.0.host;
-        host.resign(&node).await?;
+        if !follows {
+            host.resign(&node).await?;
+        }
         let Some(running) = spaces.remove(&owner) else {
             return Err(CustodyError::NotKept(whose.to_owned()));
         };
@@ -263,6 +319,25 @@ impl Custody {
     }
 }
 
+/// The space of a user, by the user's name or the owner's id.
+fn find<'a>(
+    spaces: &'a BTreeMap<OwnerId, Running>,
+    whose: &str,
+    fits: impl Fn(&KeptSpace) -> bool,
+) -> Result<&'a Running, CustodyError> {
+    let is_whose = |kept: &KeptSpace| kept.user == whose || kept.owner.to_string() == whose;
+    let mut fitting = spaces
+        .values()
+        .filter(|running| fits(&running.kept) && is_whose(&running.kept));
+    let found = fitting
+        .next()
+        .ok_or_else(|| CustodyError::NotKept(whose.to_owned()))?;
+    match fitting.next() {
+        Some(_) => Err(CustodyError::Ambiguous(whose.to_owned())),
+        None => Ok(found),
+    }
+}
+
 impl Shared {
     fn run(&self, kept: KeptSpace, found_damaged: bool) -> Result<Running, HostError> {
         let plan = Plan {
@@ -274,6 +349,7 @@ impl Shared {
                 space: Keyring::new(),
             },
             membership: kept.membership.clone(),
+            follows: kept.follows,
             quota_bytes: kept.quota_bytes,
             found_damaged,
             committed: None,

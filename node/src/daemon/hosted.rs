@@ -85,6 +85,8 @@ pub(super) struct Plan {
     pub(super) keys: Keys,
     /// What is known of its members from elsewhere.
     pub(super) membership: Membership,
+    /// The node is no member: only the public documents are kept.
+    pub(super) follows: bool,
     pub(super) quota_bytes: Option<u64>,
     /// Its database was found damaged.
     pub(super) found_damaged: bool,
@@ -208,6 +210,7 @@ impl Host {
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
             radio_payloads: PayloadPolicy::DEFAULT,
+            follows: plan.follows,
         };
         let engine = Engine::new(config, store.clone(), *random_seed()?)?;
         let prepared = Prepared::new(files)?;

@@ -260,6 +260,7 @@ mod tests {
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
             radio_payloads: PayloadPolicy::DEFAULT,
+            follows: false,
         };
         let store = MemoryStore::new();
         let recorder = file.begin(&config, &[2; 32], &store).unwrap();

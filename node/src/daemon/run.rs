@@ -206,6 +206,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         announce_interval: Config::ANNOUNCE_INTERVAL,
         tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
         radio_payloads: settings.radio_payloads,
+        follows: false,
     };
     let seed = random_seed()?;
     let recorder = record.and_then(|record| {

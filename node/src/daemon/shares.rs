@@ -313,6 +313,17 @@ impl Shares {
         Ok(self.0.state.lock().await.cards.values().cloned().collect())
     }
 
+    /// The card of the user that `whom` names: a name, an owner's id, or a card, which is kept from then on. With what the user is called here.
+    pub async fn card_of(&self, whom: &str) -> Result<(String, Card)> {
+        match Card::decode(whom) {
+            Ok(_) => self.add_card(whom, None).await,
+            Err(_) => {
+                self.reconcile().await?;
+                Ok(find(&self.0.state.lock().await.cards, whom)?.clone())
+            }
+        }
+    }
+
     /// Forgets a user's card. What is shared stays.
     pub async fn remove_card(&self, whose: &str) -> Result<OwnerId> {
         self.reconcile().await?;
@@ -334,13 +345,7 @@ impl Shares {
             return Err(ShareError::NotShareable(folder.to_string()));
         }
         let _one_at_a_time = self.0.sharing.lock().await;
-        let (called, card) = match Card::decode(with) {
-            Ok(_) => self.add_card(with, None).await?,
-            Err(_) => {
-                self.reconcile().await?;
-                find(&self.0.state.lock().await.cards, with)?.clone()
-            }
-        };
+        let (called, card) = self.card_of(with).await?;
         let (own, is_new, guest) = {
             let state = self.0.state.lock().await;
             match state.at(folder) {
@@ -761,6 +766,7 @@ impl Inner {
                 user,
                 keys,
                 membership,
+                follows: false,
                 quota_bytes: self.host.quota_bytes,
                 found_damaged: self.found_damaged && !state.opened.contains(space),
                 committed: Some(self.host.changed.clone()),

@@ -79,6 +79,7 @@ impl TestNode {
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
             radio_payloads: PayloadPolicy::DEFAULT,
+            follows: false,
         };
         let engine = Engine::new(config, store.clone(), [3; 32]).unwrap();
         let (sender, receiver) = channel();

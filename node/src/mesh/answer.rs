@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use super::engine::{Engine, Result};
 use super::{
-    Action, BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, FRAME_LEN_MAX, LinkId, LinkProfile, LiveSet,
-    Message, StorageError, SyncRequest,
+    Action, BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, FRAME_LEN_MAX, FollowChunk, LinkId,
+    LinkProfile, LiveSet, Message, StorageError, SyncRequest,
 };
-use crate::model::{CLOCK_LEN_MAX, Clock, Dot, Hash};
+use crate::model::access::{self, Asker, Deed};
+use crate::model::{CLOCK_LEN_MAX, Clock, DocumentName, Dot, Entry, Hash, Payload};
 use crate::space::{MissingEntry, chunk_record};
 use crate::store::Store;
 
@@ -60,14 +61,45 @@ impl Batch {
     }
 }
 
+fn is_for_everybody(name: &DocumentName) -> bool {
+    access::may(Asker::Anyone, Deed::Keep, name.area())
+}
+
+fn is_for_all(missing: &MissingEntry) -> bool {
+    Entry::decode_trusted(&missing.entry).is_ok_and(|entry| is_for_everybody(&entry.change().name))
+}
+
 impl<S: Store> Engine<S> {
     pub(super) fn answer(&mut self, link: LinkId, request: &SyncRequest) -> Result<()> {
         self.check_own_writer(&request.clock);
+        self.answer_with(link, request, |_| true)
+    }
+
+    /// Answers whoever asks for no more than everybody may keep. The other changes are passed over: the clock that goes with the answer covers
+    /// them. What a stranger claims to hold is believed for the sake of this answer alone.
+    pub(super) fn answer_follower(&mut self, link: LinkId, request: &SyncRequest) -> Result<()> {
+        if let Some(state) = self.links.get_mut(link).filter(|_| !self.config.follows) {
+            state.follows = true;
+            self.answer_with(link, request, is_for_all)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn answer_with(
+        &mut self,
+        link: LinkId,
+        request: &SyncRequest,
+        is_sent: impl Fn(&MissingEntry) -> bool,
+    ) -> Result<()> {
         let profile = self.links.get(link).map(|state| state.profile);
         let mut batch = Batch::on(profile);
         let held = self.held.shortened(CLOCK_LEN_MAX);
         let scanned = self.view(|view| {
             view.missing(&held, &request.clock, &mut |missing| {
+                if !is_sent(&missing) {
+                    return ControlFlow::Continue(());
+                }
                 if !batch.fits(&missing) {
                     return ControlFlow::Break(());
                 }
@@ -122,10 +154,11 @@ impl<S: Store> Engine<S> {
         if fresh.is_empty() {
             return Ok(());
         }
-        for link in self.links.granted() {
+        for link in [self.links.granted(), self.links.followers()].concat() {
             let Some(state) = self.links.get_mut(link) else {
                 continue;
             };
+            let is_member = state.granted;
             let profile = Some(state.profile);
             let lacking: Vec<Dot> = fresh
                 .iter()
@@ -149,7 +182,9 @@ impl<S: Store> Engine<S> {
                     }))
                 })?;
                 // Superseded within the same commit: its successor is in the list.
-                let Some(missing) = missing else { continue };
+                let Some(missing) = missing.filter(|missing| is_member || is_for_all(missing)) else {
+                    continue;
+                };
                 if !batch.fits(&missing) {
                     self.push(
                         link,
@@ -178,6 +213,43 @@ impl<S: Store> Engine<S> {
         self.send(link, &Message::Changes(changes));
     }
 
+    /// Sends a chunk to a node without a grant, if the change that it names is live, for everybody, and lists the chunk.
+    pub(super) fn serve_follower(&mut self, link: LinkId, request: &FollowChunk) -> Result<()> {
+        let lists = self.view(|view| {
+            let Some(entry) = view.entry(request.dot)? else {
+                return Ok(false);
+            };
+            let Some(content) = entry.content() else {
+                return Ok(false);
+            };
+            let chunk = request.chunk;
+            Ok(is_for_everybody(&entry.change().name)
+                && match content.payload {
+                    Payload::Inline => false,
+                    Payload::Chunk => content.hash == chunk,
+                    Payload::Manifest(_) => view
+                        .manifest(request.dot, content)?
+                        .is_some_and(|manifest| manifest.chunks().iter().any(|listed| listed.hash == chunk)),
+                })
+        })?;
+        match lists {
+            true => self.serve(link, request.chunk),
+            false => {
+                self.refuse_chunk(link, request.chunk);
+                Ok(())
+            }
+        }
+    }
+
+    fn refuse_chunk(&mut self, link: LinkId, chunk: Hash) {
+        let error = StorageError {
+            code: ErrorCode::NotFound,
+            chunk: Some(chunk),
+            reason: "this chunk is not here".into(),
+        };
+        self.send(link, &Message::StorageError(error));
+    }
+
     /// Sends a chunk to a granted node, if a live entry of the space lists it.
     pub(super) fn serve(&mut self, link: LinkId, chunk: Hash) -> Result<()> {
         let here = self
@@ -186,12 +258,7 @@ impl<S: Store> Engine<S> {
         if here {
             self.actions.push_back(Action::Serve { link, chunk });
         } else {
-            let error = StorageError {
-                code: ErrorCode::NotFound,
-                chunk: Some(chunk),
-                reason: "this chunk is not here".into(),
-            };
-            self.send(link, &Message::StorageError(error));
+            self.refuse_chunk(link, chunk);
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ impl Pace {
 impl<S: Store> Engine<S> {
     /// After a commit: tells granted neighbours what is on disk, if they do not know it yet.
     pub(super) fn acknowledge(&mut self, now: Now) {
-        if self.links.granted().is_empty() {
+        if self.links.granted().is_empty() || self.config.follows {
             self.pace.due = None;
             return;
         }

@@ -45,6 +45,8 @@ pub struct Config<K = Keys> {
     pub tombstone_age_min: Duration,
     /// Payloads that come by radio without anybody asking.
     pub radio_payloads: PayloadPolicy,
+    /// The node is no member: it keeps the public documents of the space, which needs no grant, and nothing else.
+    pub follows: bool,
 }
 
 impl Config {
@@ -66,6 +68,7 @@ impl<K> Config<K> {
             announce_interval: self.announce_interval,
             tombstone_age_min: self.tombstone_age_min,
             radio_payloads: self.radio_payloads,
+            follows: self.follows,
         }
     }
 }

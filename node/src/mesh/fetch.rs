@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::engine::{Engine, Result};
-use super::{Action, LinkId, Message, Report, StorageRequest};
+use super::{Action, FollowChunk, LinkId, Message, Report, StorageRequest};
 use crate::model::{Dot, Hash, Instant, Now, Payload};
 use crate::space::{chunk_record, mark_pending, mark_present};
 use crate::store::Store;
@@ -361,7 +361,11 @@ impl<S: Store> Engine<S> {
             if let Some(wanted) = self.fetcher.wanted.get_mut(&hash) {
                 wanted.state = State::Asked { link, deadline };
                 let len = wanted.len;
-                let frame = Message::StorageRequest(StorageRequest { chunk: hash }).encode();
+                let of = wanted.documents.first().filter(|_| self.config.follows);
+                let frame = match of {
+                    Some(&dot) => Message::FollowChunk(FollowChunk { dot, chunk: hash }).encode(),
+                    None => Message::StorageRequest(StorageRequest { chunk: hash }).encode(),
+                };
                 self.actions.push_back(Action::Fetch {
                     link,
                     chunk: hash,

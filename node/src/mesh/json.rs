@@ -25,6 +25,8 @@ impl Message {
             Self::StorageResponse(_) => "storage_response",
             Self::StorageError(_) => "storage_error",
             Self::Twin => "twin",
+            Self::FollowRequest(_) => "follow_request",
+            Self::FollowChunk(_) => "follow_chunk",
         }
     }
 
@@ -46,7 +48,7 @@ impl Message {
                 }),
                 Err(error) => json!({ "invalid": error.to_string() }),
             },
-            Self::SyncRequest(request) => {
+            Self::SyncRequest(request) | Self::FollowRequest(request) => {
                 json!({ "session": request.session, "vector_clock": clock_json(&request.clock), "live": request.live })
             }
             Self::Changes(changes) => json!({
@@ -74,6 +76,9 @@ impl Message {
                 "valid": acknowledgement.verify().is_ok(),
             }),
             Self::StorageRequest(request) => json!({ "chunk": request.chunk.to_string() }),
+            Self::FollowChunk(request) => {
+                json!({ "change": request.dot.to_string(), "chunk": request.chunk.to_string() })
+            }
             Self::StorageResponse(response) => json!({
                 "chunk": response.chunk.to_string(),
                 "length": response.bytes.len(),

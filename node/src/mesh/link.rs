@@ -25,6 +25,8 @@ pub(super) struct Link {
     instance: Option<u64>,
     /// The peer is a granted node of the space.
     pub(super) granted: bool,
+    /// The peer asked for public documents alone.
+    pub(super) follows: bool,
     /// What the peer is known to hold or to have been sent. May be less than it holds.
     pub(super) known: Clock,
     /// Whose acknowledgements were passed on to it, and how new.
@@ -61,8 +63,17 @@ impl Links {
 
     /// The links to granted nodes: one for each node, the newest.
     pub(super) fn granted(&self) -> Vec<LinkId> {
+        self.newest(|link| link.granted)
+    }
+
+    /// Likewise to nodes that follow the space without a grant.
+    pub(super) fn followers(&self) -> Vec<LinkId> {
+        self.newest(|link| link.follows && !link.granted)
+    }
+
+    fn newest(&self, fits: impl Fn(&Link) -> bool) -> Vec<LinkId> {
         let mut newest = BTreeMap::new();
-        for (id, link) in self.iter().filter(|(_, link)| link.granted) {
+        for (id, link) in self.iter().filter(|(_, link)| fits(link)) {
             newest.insert(link.peer, id);
         }
         newest.into_values().collect()
@@ -99,6 +110,7 @@ impl<S: Store> Engine<S> {
             profile,
             instance: None,
             granted: false,
+            follows: false,
             known: Clock::new(),
             passed_on: BTreeMap::new(),
         };
@@ -153,6 +165,8 @@ impl<S: Store> Engine<S> {
             }
             Message::StorageError(error) => self.storage_error(now, link, &error)?,
             Message::Membership(theirs) if greeted => self.merge_membership(now, link, &theirs)?,
+            Message::FollowRequest(request) if greeted => self.answer_follower(link, &request)?,
+            Message::FollowChunk(request) if greeted => self.serve_follower(link, &request)?,
             Message::StorageNode(announcement) => {
                 if let Ok(announced) = announcement.verified()
                     && announced.node == peer
@@ -176,7 +190,11 @@ impl<S: Store> Engine<S> {
             Message::Acknowledgement(acknowledgement) => self.acknowledged(now, link, acknowledgement)?,
             Message::StorageRequest(request) => self.serve(link, request.chunk)?,
             // A driver takes chunks out before they come here; one that nobody asked for is dropped.
-            Message::StorageResponse(_) | Message::Membership(_) | Message::Twin => {}
+            Message::StorageResponse(_)
+            | Message::Membership(_)
+            | Message::FollowRequest(_)
+            | Message::FollowChunk(_)
+            | Message::Twin => {}
         }
         Ok(())
     }
@@ -356,7 +374,12 @@ impl<S: Store> Engine<S> {
         }
         for (id, peer) in &opened {
             self.peers.entry(*peer).or_default().seen = now.wall;
-            self.send_announcement(*id)?;
+            if self.config.follows {
+                // It announces itself to those who asked.
+                self.puller.want(now, *id, false);
+            } else {
+                self.send_announcement(*id)?;
+            }
         }
         if !opened.is_empty() && !self.needs_commit() {
             self.acknowledge(now);
@@ -407,6 +430,9 @@ impl<S: Store> Engine<S> {
         {
             self.puller.want(now, link, false);
         }
+        if self.config.follows {
+            return;
+        }
         if announced.membership != self.membership_digest() {
             self.send(link, &Message::Membership(self.membership.clone()));
         }
@@ -426,14 +452,17 @@ impl<S: Store> Engine<S> {
         let strange: Vec<LinkId> = self
             .links
             .iter()
-            .filter(|(_, link)| !link.granted)
+            .filter(|(_, link)| !link.granted && !link.follows)
             .map(|(id, _)| id)
             .collect();
         for link in strange {
             self.greet(link, true);
         }
+        if self.config.follows {
+            return Ok(());
+        }
         let message = self.announcement()?.encode();
-        for link in self.links.granted() {
+        for link in [self.links.granted(), self.links.followers()].concat() {
             self.actions.push_back(Action::Send {
                 link,
                 lane: Lane::Control,

@@ -237,7 +237,9 @@ impl<S: Store> Engine<S> {
         if self.membership.is_revoked(self.node) || ever.is_some() && still.is_none() {
             return Ok(Err(CommandError::Revoked(self.node)));
         }
-        if still.is_some_and(|own| !access::may(Asker::Key(own), Deed::Write, name.area())) {
+        if self.config.follows
+            || still.is_some_and(|own| !access::may(Asker::Key(own), Deed::Write, name.area()))
+        {
             return Ok(Err(CommandError::HoldsOnly));
         }
         if matches!(what, What::Secret(..) | What::Again(..)) {

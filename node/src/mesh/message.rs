@@ -8,7 +8,7 @@ use serde_bytes::ByteBuf;
 
 use super::{Acknowledgement, Announcement};
 use crate::model::codec::{self, CodecError};
-use crate::model::{CHUNK_LEN_MAX, Clock, Hash, Membership};
+use crate::model::{CHUNK_LEN_MAX, Clock, Dot, Hash, Membership};
 
 /// Longest frame, in bytes: a batch of changes with a manifest, or the largest chunk, and what stands around it.
 pub const FRAME_LEN_MAX: usize = 2 * 1024 * 1024;
@@ -88,6 +88,16 @@ pub struct LiveSet {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StorageRequest {
+    /// Which.
+    pub chunk: Hash,
+}
+
+/// Asks for one chunk of a public document, without a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Dot, Hash)", into = "(Dot, Hash)")]
+pub struct FollowChunk {
+    /// The change whose payload lists it.
+    pub dot: Dot,
     /// Which.
     pub chunk: Hash,
 }
@@ -198,6 +208,7 @@ tuples! {
     );
     LiveSet(clock: Clock, dots: Clock);
     StorageError(code: ErrorCode, chunk: Option<Hash>, reason: String);
+    FollowChunk(dot: Dot, chunk: Hash);
 }
 
 impl From<(ByteBuf, Option<ByteBuf>)> for CarriedEntry {
@@ -253,6 +264,10 @@ pub enum Message {
     StorageError(StorageError),
     /// Kind 10: to a node whose key is in use by another live process.
     Twin,
+    /// Kind 11: asks for the changes of public documents alone, which needs no grant.
+    FollowRequest(SyncRequest),
+    /// Kind 12.
+    FollowChunk(FollowChunk),
 }
 
 /// Why a frame is no message.
@@ -292,6 +307,8 @@ impl Message {
             Self::StorageResponse(_) => 8,
             Self::StorageError(_) => 9,
             Self::Twin => 10,
+            Self::FollowRequest(_) => 11,
+            Self::FollowChunk(_) => 12,
         }
     }
 
@@ -309,6 +326,8 @@ impl Message {
             Self::StorageResponse(body) => codec::encode(&(VERSION, kind, body)),
             Self::StorageError(body) => codec::encode(&(VERSION, kind, body)),
             Self::Twin => codec::encode(&(VERSION, kind, ())),
+            Self::FollowRequest(body) => codec::encode(&(VERSION, kind, body)),
+            Self::FollowChunk(body) => codec::encode(&(VERSION, kind, body)),
         }
     }
 
@@ -339,6 +358,8 @@ impl Message {
                 body::<()>(frame)?;
                 Self::Twin
             }
+            11 => Self::FollowRequest(body(frame)?),
+            12 => Self::FollowChunk(body(frame)?),
             kind => return Err(MessageError::UnknownKind(kind)),
         };
         message.check_bounds()?;

@@ -51,7 +51,7 @@ pub use engine::{Config, Engine, EngineError};
 pub use io::{Action, Broadcast, Event, Lane, LinkId, LinkProfile, RadioProfile, Report, RequestId};
 pub use json::{entry_json, grant_json};
 pub use message::{
-    BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, FRAME_LEN_MAX, Hello, LiveSet, Message,
+    BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, FRAME_LEN_MAX, FollowChunk, Hello, LiveSet, Message,
     MessageError, REASON_LEN_MAX, StorageError, StorageRequest, StorageResponse, SyncRequest, carried_chunk,
     chunk_frame,
 };

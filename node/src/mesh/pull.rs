@@ -160,7 +160,11 @@ impl<S: Store> Engine<S> {
                 live: session.live,
             },
         );
-        self.send(link, &Message::SyncRequest(request));
+        let request = match self.config.follows {
+            true => Message::FollowRequest(request),
+            false => Message::SyncRequest(request),
+        };
+        self.send(link, &request);
     }
 
     pub(super) fn changes(&mut self, now: Now, link: LinkId, changes: Changes) -> Result<()> {
@@ -304,6 +308,9 @@ impl<S: Store> Engine<S> {
             .is_some_and(|own| access::may(Asker::Key(own), Deed::Write, change.name.area()));
         if change.space != self.config.owner {
             return Ok(Err(Refusal::for_good("an entry of another owner's space")));
+        }
+        if self.config.follows && !access::may(Asker::Anyone, Deed::Keep, change.name.area()) {
+            return Ok(Err(Refusal::for_good("an entry that is not for everybody")));
         }
         if !may_write {
             return Ok(Err(Refusal::until(

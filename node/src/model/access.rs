@@ -92,13 +92,14 @@ impl<'a> Area<'a> {
 
 /// Says whether `asker` may do that there.
 pub fn may(asker: Asker<'_>, deed: Deed, area: Area<'_>) -> bool {
-    // A listing would tell what there is to read.
+    // What is public is for all to read, and to keep. A listing would tell what there is.
     let is_public = area.category == Some(Category::Public) && area.module.is_some();
+    let is_for_all = is_public && matches!(deed, Deed::Read | Deed::Keep);
     match asker {
         // Keys are judged by the space; what the node keeps for itself is for all devices of its user.
-        Asker::Key(own) => is_public && deed == Deed::Read || key_may(own, deed),
+        Asker::Key(own) => is_for_all || key_may(own, deed),
         _ if area.is_internal() => false,
-        _ if is_public && deed == Deed::Read => true,
+        _ if is_for_all => true,
         Asker::Anyone => false,
         Asker::Ticket => deed == Deed::Read,
         Asker::User => deed != Deed::Keep,

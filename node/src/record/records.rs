@@ -85,6 +85,7 @@ impl Head {
             quota_bytes: self.quota_bytes,
             announce_interval: Duration::from_micros(self.announce_interval_us),
             tombstone_age_min: Duration::from_micros(self.tombstone_age_min_us),
+            follows: false,
             radio_payloads: PayloadPolicy {
                 public: self.radio_payloads.0,
                 private: self.radio_payloads.1,

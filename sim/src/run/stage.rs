@@ -8,7 +8,7 @@ use crate::medium::Medium;
 use crate::mobility::places;
 use crate::random::Seeds;
 use crate::scenario::Scenario;
-use crate::{BodySizes, Chronicle, Described, Newcomer, NodeIndex, SimModem, World};
+use crate::{BodySizes, Chronicle, Described, Newcomer, NodeIndex, Role, SimModem, World};
 
 /// The world of a scenario, with all nodes down.
 pub(super) fn build(scenario: &Scenario, options: RunOptions) -> Result<World, RunError> {
@@ -16,7 +16,7 @@ pub(super) fn build(scenario: &Scenario, options: RunOptions) -> Result<World, R
         .map(|node| Newcomer {
             name: node.name.clone(),
             space: node.space,
-            custodian: false,
+            role: Role::Member,
         })
         .collect();
     let mut world = World::of(options.seed, &newcomers);

@@ -101,11 +101,8 @@ impl World {
         let disk = self.backup(node)?;
         let clone = self.nodes.len();
         let original = &self.nodes[node];
-        self.nodes.push(Node::new(
-            original.key.clone(),
-            original.space,
-            original.custodian,
-        ));
+        self.nodes
+            .push(Node::new(original.key.clone(), original.space, original.role));
         self.put_disk(clone, &disk)?;
         if let Some(chronicle) = &mut self.chronicle {
             let space = self.nodes[node].space;
@@ -136,7 +133,7 @@ impl World {
         self.crash(node)?;
         self.leave_out(node);
         let old = &self.nodes[node];
-        let empty = Node::new(old.key.clone(), old.space, old.custodian);
+        let empty = Node::new(old.key.clone(), old.space, old.role);
         self.nodes[node].store = empty.store;
         self.nodes[node].chunks.clear();
         self.forget_what_is_nowhere();

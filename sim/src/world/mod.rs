@@ -51,7 +51,7 @@ pub use wires::{Ppm, WireQuality};
 
 use crate::node::{Space, device_key};
 use crate::random::{Generator, Seeds};
-use crate::{BodySizes, Node, laws};
+use crate::{BodySizes, Node, Role, laws};
 use antenna::{Antenna, Packet};
 use misconduct::Conduct;
 pub(crate) use queue::Queue;
@@ -147,8 +147,8 @@ pub struct Newcomer {
     pub name: String,
     /// Nodes of one space hold the same; spaces are numbered from 0.
     pub space: usize,
-    /// Another user's: holds the space and has no key of it.
-    pub custodian: bool,
+    /// What it is there.
+    pub role: Role,
 }
 
 /// Nodes of one owner or several, on one clock.
@@ -212,7 +212,7 @@ impl World {
         let named = |index| Newcomer {
             name: format!("node {index}"),
             space: 0,
-            custodian: false,
+            role: Role::Member,
         };
         let newcomers: Vec<Newcomer> = (0..count).map(named).collect();
         let mut world = Self::of(seed, &newcomers);
@@ -228,12 +228,15 @@ impl World {
         for (number, newcomer) in newcomers.iter().enumerate() {
             let key = device_key(number);
             let of_space = devices.entry(newcomer.space).or_default();
-            let capabilities = match newcomer.custodian {
-                true => Capabilities::HOLD,
-                false => Capabilities::ALL,
+            let capabilities = match newcomer.role {
+                Role::Member => Some(Capabilities::ALL),
+                Role::Custodian => Some(Capabilities::HOLD),
+                Role::Follower => None,
             };
-            of_space.push((newcomer.name.clone(), key.clone(), capabilities));
-            nodes.push(Node::new(key, newcomer.space, newcomer.custodian));
+            if let Some(capabilities) = capabilities {
+                of_space.push((newcomer.name.clone(), key.clone(), capabilities));
+            }
+            nodes.push(Node::new(key, newcomer.space, newcomer.role));
         }
         let count = devices.last_key_value().map_or(0, |(last, _)| last + 1);
         let spaces = (0..count).map(|number| {

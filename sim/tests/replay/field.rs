@@ -113,6 +113,7 @@ impl<S: Store + Clone> Field<S> {
             announce_interval: Config::ANNOUNCE_INTERVAL,
             tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
             radio_payloads: PayloadPolicy::DEFAULT,
+            follows: false,
         };
         let seed = [at as u8 + node.starts * 16; 32];
         let mut writer = Writer::new(Vec::new()).unwrap();

@@ -1,9 +1,9 @@
 //! Messages, and the grants and revocations that they carry.
 
 use cairn::mesh::{
-    Acknowledgement, Announced, Announcement, BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode, Hello,
-    LiveSet, Message, REASON_LEN_MAX, StorageError, StorageRequest, StorageResponse, SyncRequest,
-    carried_chunk, chunk_frame,
+    Acknowledgement, Announced, Announcement, BATCH_ENTRIES_MAX, CarriedEntry, Changes, ErrorCode,
+    FollowChunk, Hello, LiveSet, Message, REASON_LEN_MAX, StorageError, StorageRequest, StorageResponse,
+    SyncRequest, carried_chunk, chunk_frame,
 };
 use cairn::model::{CHUNK_LEN_MAX, HybridTime, WallTime};
 
@@ -110,11 +110,17 @@ fn any(choices: &mut Choices) -> Message {
         }),
         1 => Message::Membership(membership::membership(choices)),
         2 => Message::StorageNode(announcement(choices)),
-        3 => Message::SyncRequest(SyncRequest {
-            session: choices.number(),
-            clock: build::clock(choices),
-            live: choices.flag(),
-        }),
+        3 => {
+            let request = SyncRequest {
+                session: choices.number(),
+                clock: build::clock(choices),
+                live: choices.flag(),
+            };
+            match choices.flag() {
+                true => Message::FollowRequest(request),
+                false => Message::SyncRequest(request),
+            }
+        }
         4 => Message::Changes(Changes {
             session: choices.option(Choices::number),
             entries: choices.list(6, |choices| CarriedEntry {
@@ -136,9 +142,16 @@ fn any(choices: &mut Choices) -> Message {
             build::clock(choices),
             choices.key(),
         )),
-        6 => Message::StorageRequest(StorageRequest {
-            chunk: build::hash(choices),
-        }),
+        6 => {
+            let chunk = build::hash(choices);
+            match choices.flag() {
+                true => Message::FollowChunk(FollowChunk {
+                    dot: build::dot(choices),
+                    chunk,
+                }),
+                false => Message::StorageRequest(StorageRequest { chunk }),
+            }
+        }
         7 => Message::StorageResponse(StorageResponse {
             chunk: build::hash(choices),
             bytes: choices.blob(),

@@ -1,7 +1,7 @@
 //! Valid structures as inputs: where the corpora begin, and proof that the wire has not moved away from them.
 
 use cairn::daemon::Invite;
-use cairn::mesh::{Acknowledgement, Config, Hello, Keys, Message, SyncRequest};
+use cairn::mesh::{Acknowledgement, Config, FollowChunk, Hello, Keys, Message, SyncRequest};
 use cairn::model::{
     Capabilities, Change, ChunkRef, Clock, Content, Context, DocumentName, DocumentPath, Dot, Entry, Grant,
     Hash, HybridTime, Incarnation, Manifest, Membership, Operation, Payload, Revocation, Sequence, WallTime,
@@ -80,8 +80,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     ];
     all.extend(radio());
     all.extend(recording());
-    let names = ["hello", "membership", "sync-request", "acknowledgement", "twin"];
-    for (name, message) in names.into_iter().zip(messages()) {
+    for (name, message) in messages() {
         all.push(("message", name, raw(0, &message.encode())));
     }
     all
@@ -275,6 +274,7 @@ fn recording() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         announce_interval: Config::ANNOUNCE_INTERVAL,
         tombstone_age_min: Config::TOMBSTONE_AGE_MIN,
         radio_payloads: cairn::mesh::PayloadPolicy::DEFAULT,
+        follows: false,
     };
     let mut head = Head::new(&config, &[3; 32]);
     head.program = "0.1.0".to_owned();
@@ -371,28 +371,52 @@ fn grant() -> Grant {
     )
 }
 
-fn messages() -> [Message; 5] {
+fn messages() -> [(&'static str, Message); 7] {
     let mut membership = Membership::new(key(0).owner_id());
     membership.add_grant(grant()).expect("by the owner");
     [
-        Message::Hello(Hello {
-            instance: 7,
-            tag: Hash([1; 32]),
-            again: true,
-        }),
-        Message::Membership(membership),
-        Message::SyncRequest(SyncRequest {
-            session: 1,
-            clock: clock(),
-            live: true,
-        }),
-        Message::Acknowledgement(Acknowledgement::sign(
-            key(0).owner_id(),
-            HybridTime(9),
-            clock(),
-            key(0),
-        )),
-        Message::Twin,
+        (
+            "hello",
+            Message::Hello(Hello {
+                instance: 7,
+                tag: Hash([1; 32]),
+                again: true,
+            }),
+        ),
+        ("membership", Message::Membership(membership)),
+        (
+            "sync-request",
+            Message::SyncRequest(SyncRequest {
+                session: 1,
+                clock: clock(),
+                live: true,
+            }),
+        ),
+        (
+            "acknowledgement",
+            Message::Acknowledgement(Acknowledgement::sign(
+                key(0).owner_id(),
+                HybridTime(9),
+                clock(),
+                key(0),
+            )),
+        ),
+        ("twin", Message::Twin),
+        (
+            "follow-request",
+            Message::FollowRequest(SyncRequest {
+                session: 2,
+                clock: clock(),
+                live: false,
+            }),
+        ),
+        (
+            "follow-chunk",
+            Message::FollowChunk(FollowChunk {
+                dot: dot(3),
+                chunk: Hash([2; 32]),
+            }),
+        ),
     ]
 }
 
