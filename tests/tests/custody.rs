@@ -228,3 +228,128 @@ fn a_code_is_good_for_its_node_alone_and_a_quota_holds() {
             .ok_or_else(|| told.to_string())
     });
 }
+
+/// Waits until the shared folder of `owner` has been handed to all who keep it, and `keeper` keeps so many of them, whole.
+fn shares_are_kept(owner: &Daemon, keeper: &Daemon, folders: usize) {
+    eventually(DEADLINE, || {
+        let shares: Value = serde_json::from_str(&cairn(&owner.home, &["shares", "--json"])).unwrap();
+        let mut digests: Vec<&Value> = (shares.as_array().unwrap().iter())
+            .map(|share| &share["clock_digest"])
+            .collect();
+        let told = custody(keeper);
+        let kept = told["kept"].as_array().unwrap().iter();
+        let mut kept: Vec<&Value> = kept
+            .filter(|kept| !kept["share_of"].is_null() && kept["incomplete"] == 0)
+            .map(|kept| &kept["clock_digest"])
+            .collect();
+        digests.sort_by_key(|digest| digest.as_str());
+        kept.sort_by_key(|digest| digest.as_str());
+        (kept.len() == folders && kept == digests)
+            .then_some(())
+            .ok_or_else(|| format!("{shares}\n{told}"))
+    });
+}
+
+/// What is shared leaves the user's own space; those who keep that keep it all the same.
+#[test]
+fn shared_folders_are_kept_with_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = |name: &str| folder.path().join(name);
+    let mark = "NobodyReadsThisOfAda";
+    let mut ada = Daemon::start(&home("ada"), &["--user", "ada"]);
+    let mut ben = Daemon::start(&home("ben"), &["--user", "ben"]);
+    let mut cleo = Daemon::start(&home("cleo"), &["--user", "cleo"]);
+    entrust(&ada, &ben, &["--quota", "2 MiB"]);
+    let large = [mark.as_bytes(), &Random(5).bytes(600_000)].concat();
+    ada.http().store(&format!("/shared/photos/garden/{mark}"), &large);
+    ada.http().store("/shared/photos/garden/small", mark.as_bytes());
+    all_is_kept(&ada);
+    let card = cairn(&cleo.home, &["card"]);
+    let of_ada = cairn(&ada.home, &["card"]);
+    cairn(&cleo.home, &["card", "add", of_ada.trim()]);
+    cairn(
+        &ada.home,
+        &[
+            "share",
+            "/shared/photos/garden/",
+            "--with",
+            card.trim(),
+            "--write",
+        ],
+    );
+    cleo.http().reads("/shared/photos/garden/small", mark.as_bytes());
+    cleo.http()
+        .store("/shared/photos/garden/of-cleo", mark.as_bytes());
+    ada.http().reads("/shared/photos/garden/of-cleo", mark.as_bytes());
+    shares_are_kept(&ada, &ben, 1);
+
+    // All of one user together is within what was said, and a restart changes nothing of it.
+    ben.terminate();
+    ben.restart();
+    ada.http().store("/notes/much", &Random(6).bytes(1_000_000));
+    all_is_kept(&ada);
+    shares_are_kept(&ada, &ben, 1);
+    eventually(DEADLINE, || {
+        let told = custody(&ben);
+        let mut kept = told["kept"].as_array().unwrap().iter();
+        kept.all(|kept| kept["free_bytes"].as_u64().unwrap() < 900_000)
+            .then_some(())
+            .ok_or_else(|| told.to_string())
+    });
+    ada.http()
+        .store("/shared/photos/garden/too-much", &Random(7).bytes(900_000));
+    eventually(DEADLINE, || {
+        let log = ben.log();
+        let told = || format!("{log}\n{}", custody(&ben));
+        log.contains("quota").then_some(()).ok_or_else(told)
+    });
+    assert_eq!(ada.http().delete("/shared/photos/garden/too-much").unwrap(), 200);
+    shares_are_kept(&ada, &ben, 1);
+
+    // Whoever kept it may be let in, and is again one who keeps it once that is taken back.
+    let ben_card = cairn(&ben.home, &["card"]);
+    cairn(&ben.home, &["card", "add", of_ada.trim()]);
+    let with_ben = ["--with", ben_card.trim()];
+    cairn(
+        &ada.home,
+        &[&["share", "/shared/photos/garden/"][..], &with_ben].concat(),
+    );
+    ben.http().reads("/shared/photos/garden/of-cleo", mark.as_bytes());
+    cairn(&ada.home, &["unshare", "/shared/photos/garden/", "--with", "ben"]);
+    ada.http()
+        .store("/shared/photos/garden/late", b"BenReadsThisNoMore");
+    cleo.http()
+        .reads("/shared/photos/garden/late", b"BenReadsThisNoMore");
+    cairn(&ben.home, &["unshare", "/shared/photos/garden/"]);
+    ben.terminate();
+    ben.restart();
+    shares_are_kept(&ada, &ben, 1);
+    let gone = ben.http().get("/shared/photos/garden/late").unwrap().0;
+    assert_eq!(gone, 404);
+
+    // Everybody's disks burn but Ben's, on which nothing of it can be read.
+    let phrase = cairn(&ada.home, &["owner", "phrase"]);
+    ada.terminate();
+    cleo.terminate();
+    ben.terminate();
+    for words in [mark, "BenReadsThisNoMore"] {
+        assert_eq!(files_with(&home("ben"), words.as_bytes()), Vec::<PathBuf>::new());
+    }
+    std::fs::remove_dir_all(home("ada")).unwrap();
+    std::fs::remove_dir_all(home("cleo")).unwrap();
+    ben.restart();
+    let (code, _, said) = cairn_given(&home("anew"), &["recover", "--user", "ada"], &phrase);
+    assert_eq!(code, 0, "{said}");
+    let peer = format!("tcp://{}", ben.socket());
+    let anew = Daemon::start(&home("anew"), &["--peer", &peer]);
+    let http = anew.http();
+    http.reads(&format!("/shared/photos/garden/{mark}"), &large);
+    http.reads("/shared/photos/garden/of-cleo", mark.as_bytes());
+    http.reads("/shared/photos/garden/late", b"BenReadsThisNoMore");
+
+    // What is taken from a custodian is all of it; what a custodian drops too.
+    all_is_kept(&anew);
+    cairn(&ben.home, &["custody", "drop", "ada"]);
+    assert_eq!(std::fs::read_dir(home("ben").join("spaces")).unwrap().count(), 0);
+    assert_eq!(custody(&ben)["kept"], serde_json::json!([]));
+}

@@ -86,8 +86,12 @@ fn list(value: &Value) -> io::Result<()> {
                 size(number(kept, "bytes"))
             ),
         };
+        let what = match kept["share_of"].is_null() {
+            true => "kept here",
+            false => "kept here, shared folder",
+        };
         vec![
-            "kept here".to_owned(),
+            what.to_owned(),
             text(kept, "user").to_owned(),
             text(kept, "owner").to_owned(),
             state,

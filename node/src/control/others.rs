@@ -197,6 +197,7 @@ impl Desk {
             let told = json!({
                 "owner": space.owner.to_string(),
                 "user": space.user,
+                "share_of": space.share_of.map(|user| user.to_string()),
                 "quota_bytes": space.quota_bytes,
             });
             kept.push(match node.status().await {

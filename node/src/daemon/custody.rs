@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinHandle;
 
 use super::card::Card;
 use super::custody_code::{CustodyCode, CustodyCodeError};
@@ -17,9 +18,13 @@ use super::hosted::{Host, HostError, Hosted, Plan};
 use super::run::RunError;
 use super::whole_file::write_whole;
 use super::{Node, NodeError, transports};
-use crate::mesh::Keys;
-use crate::model::{Membership, OwnerId, codec};
+use crate::mesh::{Command, Keys};
+use crate::model::access::{Area, Deed};
+use crate::model::codec::{self, CodecError};
+use crate::model::{Membership, NodeId, OwnerId, WallTime};
 use crate::seal::Keyring;
+use crate::space::records;
+use crate::store::Store as _;
 
 /// What makes a folder one that is kept.
 const FILE: &str = "custody.cbor";
@@ -27,6 +32,11 @@ const FILE_LEN_MAX: usize = 1024 * 1024;
 /// How the file of a space begins that is kept for its owner, and of one that is followed.
 const KEPT: u8 = 1;
 const FOLLOWED: u8 = 2;
+const SHARE: u8 = 3;
+/// Shared folders that are kept of one user.
+const SHARES_MAX: usize = 64;
+/// What is kept of one user is measured no more often than this: what comes meanwhile may be too much.
+const BALANCE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why a space of another owner is not kept, or not dropped.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +89,7 @@ pub enum CustodyError {
 }
 
 /// What is noted of a space that is kept for another owner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Wire", into = "Wire")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptSpace {
     /// Whose.
     pub owner: OwnerId,
@@ -94,7 +103,12 @@ pub struct KeptSpace {
     pub quota_bytes: Option<u64>,
     /// Only the public documents are here, for this node's user: the owner did not ask for it.
     pub follows: bool,
+    /// It is a folder that this user shares, and is kept, within that user's quota, as long as the user's own space is.
+    pub share_of: Option<OwnerId>,
 }
+
+/// Of a shared folder, with the user who shares it.
+type ShareWire = (Wire, OwnerId);
 
 type Wire = (u8, OwnerId, String, Membership, Vec<String>, Option<u64>);
 
@@ -107,6 +121,7 @@ impl From<Wire> for KeptSpace {
             addresses,
             quota_bytes,
             follows: kind == FOLLOWED,
+            share_of: None,
         }
     }
 }
@@ -114,7 +129,11 @@ impl From<Wire> for KeptSpace {
 impl From<KeptSpace> for Wire {
     fn from(kept: KeptSpace) -> Self {
         (
-            if kept.follows { FOLLOWED } else { KEPT },
+            match kept.share_of {
+                Some(_) => SHARE,
+                None if kept.follows => FOLLOWED,
+                None => KEPT,
+            },
             kept.owner,
             kept.user,
             kept.membership,
@@ -132,6 +151,9 @@ struct Shared {
     host: Arc<Host>,
     own: OwnerId,
     spaces: Mutex<BTreeMap<OwnerId, Running>>,
+    /// Is told of commits in these spaces.
+    grown: Arc<Notify>,
+    balancing: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Running {
@@ -156,7 +178,7 @@ impl Custody {
             let folder = folder.map_err(at)?.path();
             let file = folder.join(FILE);
             match fs::read(&file) {
-                Ok(bytes) => match codec::decode_own(&bytes, FILE_LEN_MAX) {
+                Ok(bytes) => match KeptSpace::decode(&bytes) {
                     Ok(space) => kept.push(space),
                     Err(error) => {
                         tracing::error!(file = %file.display(), %error, "this space of another owner cannot be kept: its file is damaged");
@@ -181,6 +203,8 @@ impl Custody {
             host,
             own,
             spaces: Mutex::new(BTreeMap::new()),
+            grown: Arc::new(Notify::new()),
+            balancing: std::sync::Mutex::new(None),
         }));
         {
             let mut spaces = custody.0.spaces.lock().await;
@@ -196,6 +220,16 @@ impl Custody {
                 }
             }
         }
+        custody.0.grown.notify_one();
+        let shared = custody.0.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                shared.grown.notified().await;
+                shared.balance().await;
+                tokio::time::sleep(BALANCE_PAUSE).await;
+            }
+        });
+        *custody.0.balancing() = Some(task);
         custody
     }
 
@@ -215,6 +249,7 @@ impl Custody {
             addresses: code.addresses,
             quota_bytes,
             follows: false,
+            share_of: None,
         };
         self.keep(kept).await
     }
@@ -236,6 +271,7 @@ impl Custody {
             addresses: card.addresses.clone(),
             quota_bytes,
             follows: true,
+            share_of: None,
         };
         self.keep(kept).await
     }
@@ -259,7 +295,7 @@ impl Custody {
         }
         let folder = host.folder(kept.owner);
         Home::create(&folder)?;
-        write_whole(&folder, FILE, &codec::encode(&kept))?;
+        write_whole(&folder, FILE, &kept.encode())?;
         let running = self.0.run(kept.clone(), false)?;
         spaces.insert(kept.owner, running);
         drop(spaces);
@@ -276,6 +312,67 @@ impl Custody {
         let spaces = self.0.spaces.lock().await;
         let both = |running: &Running| (running.kept.clone(), running.hosted.node.clone());
         spaces.values().map(both).collect()
+    }
+
+    /// Keeps a folder that a user shares whose own space is kept here, by a code that one of that user's devices sent over a link to itself.
+    pub(super) async fn take_share(&self, peer: NodeId, code: &str) {
+        match self.try_take_share(peer, code).await {
+            Ok(Some(kept)) => {
+                tracing::info!(user = %kept.user, "a folder that this user shares is kept here too, sealed");
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%peer, %error, "a shared folder is not kept"),
+        }
+    }
+
+    async fn try_take_share(&self, peer: NodeId, code: &str) -> Result<Option<KeptSpace>, CustodyError> {
+        let code = CustodyCode::decode(code)?;
+        let host = &self.0.host;
+        let now = host.clock.now().wall;
+        if host.has(code.owner) {
+            return Ok(None);
+        }
+        let user = {
+            let spaces = self.0.spaces.lock().await;
+            let mut whole = spaces.values().filter(|running| running.kept.is_whole());
+            let user = whole.find(|running| running.speaks(peer, now));
+            let user = user.map(|running| running.kept.clone());
+            let count = |owner| move |other: &&Running| other.kept.share_of == Some(owner);
+            user.filter(|user| spaces.values().filter(count(user.owner)).count() < SHARES_MAX)
+        };
+        // Of nobody for whom anything is kept here, or of one who has enough.
+        let Some(user) = user else {
+            return Ok(None);
+        };
+        let kept = KeptSpace {
+            membership: code.membership(host.device.node_id(), now)?,
+            owner: code.owner,
+            user: user.user,
+            addresses: Vec::new(),
+            quota_bytes: user.quota_bytes,
+            follows: false,
+            share_of: Some(user.owner),
+        };
+        let kept = self.keep(kept).await?;
+        self.0.grown.notify_one();
+        Ok(Some(kept))
+    }
+
+    /// Says whether a folder is kept here that this user shares.
+    pub(super) async fn keeps_share(&self, space: OwnerId, of: OwnerId) -> bool {
+        let spaces = self.0.spaces.lock().await;
+        spaces
+            .get(&space)
+            .is_some_and(|running| running.kept.share_of == Some(of))
+    }
+
+    /// Removes a shared folder that is kept here, and tells nobody.
+    pub(super) async fn release(&self, space: OwnerId) -> Result<(), CustodyError> {
+        let running = self.0.spaces.lock().await.remove(&space);
+        match running {
+            Some(running) => self.0.remove(running).await,
+            None => Ok(()),
+        }
     }
 
     /// The node with the public documents of another user, whose name or owner id `whose` is: one whom this node's user follows, or `or_kept`.
@@ -295,20 +392,27 @@ impl Custody {
         if !follows {
             host.resign(&node).await?;
         }
+        drop(node);
+        let shares = spaces.values().filter(|other| other.kept.share_of == Some(owner));
+        let shares: Vec<OwnerId> = shares.map(|other| other.kept.owner).collect();
+        for share in shares {
+            if let Some(running) = spaces.remove(&share) {
+                self.0.remove(running).await?;
+            }
+        }
         let Some(running) = spaces.remove(&owner) else {
             return Err(CustodyError::NotKept(whose.to_owned()));
         };
         let kept = running.kept.clone();
-        drop(node);
-        self.0.host.stop(running.hosted).await?;
-        let path = host.folder(owner);
-        host.remove(owner)
-            .map_err(|error| CustodyError::Remove { path, error })?;
+        self.0.remove(running).await?;
         Ok(kept)
     }
 
     /// Has the engines commit what they hold, and waits for them.
     pub(super) async fn stop(&self) {
+        if let Some(task) = self.0.balancing().take() {
+            task.abort();
+        }
         let spaces = std::mem::take(&mut *self.0.spaces.lock().await);
         for (_, running) in spaces {
             let user = running.kept.user.clone();
@@ -328,7 +432,7 @@ fn find<'a>(
     let is_whose = |kept: &KeptSpace| kept.user == whose || kept.owner.to_string() == whose;
     let mut fitting = spaces
         .values()
-        .filter(|running| fits(&running.kept) && is_whose(&running.kept));
+        .filter(|running| running.kept.share_of.is_none() && fits(&running.kept) && is_whose(&running.kept));
     let found = fitting
         .next()
         .ok_or_else(|| CustodyError::NotKept(whose.to_owned()))?;
@@ -338,7 +442,86 @@ fn find<'a>(
     }
 }
 
+impl KeptSpace {
+    fn encode(&self) -> Vec<u8> {
+        let wire = Wire::from(self.clone());
+        match self.share_of {
+            None => codec::encode(&wire),
+            Some(user) => codec::encode(&(wire, user)),
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let share = |(wire, user): ShareWire| Self {
+            share_of: Some(user),
+            ..wire.into()
+        };
+        codec::decode_own::<Wire>(bytes, FILE_LEN_MAX)
+            .map(Self::from)
+            .or_else(|_| codec::decode_own(bytes, FILE_LEN_MAX).map(share))
+    }
+
+    /// The own space of a user, kept whole.
+    fn is_whole(&self) -> bool {
+        !self.follows && self.share_of.is_none()
+    }
+}
+
+impl Running {
+    /// Says whether a node is a device of the user whose space this is.
+    fn speaks(&self, node: NodeId, now: WallTime) -> bool {
+        let read = self.hosted.node.store().read();
+        let membership = read
+            .ok()
+            .and_then(|read| records::membership(&read).ok().flatten());
+        membership.is_some_and(|membership| membership.may(node, Deed::Write, Area::WHOLE, now))
+    }
+}
+
 impl Shared {
+    fn balancing(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.balancing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a space that is kept no more, and removes what is here of it.
+    async fn remove(&self, running: Running) -> Result<(), CustodyError> {
+        let owner = running.kept.owner;
+        self.host.stop(running.hosted).await?;
+        let path = self.host.folder(owner);
+        self.host
+            .remove(owner)
+            .map_err(|error| CustodyError::Remove { path, error })
+    }
+
+    /// Has what is kept of one user take no more room together than was said: each space may have what the others leave.
+    async fn balance(&self) {
+        let families: Vec<(u64, Vec<Node>)> = {
+            let spaces = self.spaces.lock().await;
+            let whole = spaces.values().filter(|running| running.kept.is_whole());
+            let limited = whole.filter_map(|running| Some((running.kept.quota_bytes?, running)));
+            let family = |(quota, head): (u64, &Running)| {
+                let shares = spaces
+                    .values()
+                    .filter(|other| other.kept.share_of == Some(head.kept.owner));
+                let all = std::iter::once(head).chain(shares);
+                (quota, all.map(|running| running.hosted.node.clone()).collect())
+            };
+            limited.map(family).collect()
+        };
+        for (quota, nodes) in families.into_iter().filter(|(_, nodes)| nodes.len() > 1) {
+            let mut used = Vec::new();
+            for node in &nodes {
+                used.push(node.status().await.map_or(0, |status| status.bytes));
+            }
+            let all: u64 = used.iter().sum();
+            for (node, own) in nodes.iter().zip(used) {
+                let left = quota.saturating_sub(all - own);
+                // One that is on its way out needs none.
+                let _ = node.command(Command::SetQuota(Some(left))).await;
+            }
+        }
+    }
+
     fn run(&self, kept: KeptSpace, found_damaged: bool) -> Result<Running, HostError> {
         let plan = Plan {
             owner: kept.owner,
@@ -352,7 +535,7 @@ impl Shared {
             follows: kept.follows,
             quota_bytes: kept.quota_bytes,
             found_damaged,
-            committed: None,
+            committed: Some(self.grown.clone()),
         };
         let hosted = self.host.start(plan)?;
         Ok(Running { kept, hosted })

@@ -102,6 +102,11 @@ impl CustodyCode {
         (code, grant)
     }
 
+    /// Says whether a text means to be a code.
+    pub(super) fn is_one(text: &str) -> bool {
+        text.starts_with(PREFIX)
+    }
+
     /// The node that it is for.
     pub fn node(&self) -> Option<NodeId> {
         self.grants.last().map(|grant| grant.subject)

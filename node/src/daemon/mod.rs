@@ -31,6 +31,7 @@ mod recorder;
 mod register;
 mod repair;
 mod run;
+mod share_custody;
 mod share_invitation;
 mod share_records;
 mod shares;

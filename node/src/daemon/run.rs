@@ -298,7 +298,13 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         taken: std::sync::Mutex::new([space.owner].into()),
     });
     let custody = Custody::start(host.clone(), space.owner, kept, found_damaged).await;
-    let shares = Shares::new(host, node.clone(), settings.name.clone(), found_damaged);
+    let shares = Shares::new(
+        host,
+        custody.clone(),
+        node.clone(),
+        settings.name.clone(),
+        found_damaged,
+    );
     shares.start(changed, posted).await;
     // Last, so that every space gets its share of the first link.
     tokio::spawn(Reader::new(links.clone()).run(incoming));

@@ -11,17 +11,21 @@ use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::card::{Card, CardError};
+use super::custody::CustodyError;
+use super::custody_code::CustodyCode;
 use super::home::{HomeError, random_seed};
 use super::hosted::{Host, HostError, Hosted, Plan};
 use super::node::Mount;
 use super::run::RunError;
+use super::share_custody::{self, Statements};
 use super::share_invitation::{Admission, InvitationError, is_shareable};
 use super::share_records::{
     CardMap, Guest, OwnShare, ShareMap, ShareRecord, ShareRecordError, ShareRecords, user_capabilities,
 };
 use super::stray::{self, StrayError};
-use super::{Node, NodeError, transports};
-use crate::mesh::{Command, EngineError, Keys};
+use super::{Custody, Node, NodeError, transports};
+use crate::mesh::{Command, EngineError, Keys, PeerStatus};
+use crate::model::access::{self, Area, Asker, Deed};
 use crate::model::{
     Capabilities, FolderPath, Grant, KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime,
 };
@@ -108,6 +112,9 @@ pub enum ShareError {
     /// Reading.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// What was kept of it for its owner.
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
     /// Moving what lay there.
     #[error(transparent)]
     Stray(#[from] StrayError),
@@ -136,6 +143,8 @@ pub struct Shares(Arc<Inner>);
 
 struct Inner {
     host: Arc<Host>,
+    /// The spaces of others that are kept here: theirs may be shared folders.
+    custody: Custody,
     home: Node,
     records: ShareRecords,
     /// The device's name, for other members.
@@ -159,7 +168,7 @@ struct State {
     opened: BTreeSet<OwnerId>,
     /// Why spaces do not run.
     problems: BTreeMap<OwnerId, String>,
-    /// Invitations that were sent: on which link, with which user's key.
+    /// Invitations that were sent: on which link, with which user's key. Codes for custodians: with the space's.
     sent: BTreeSet<(u64, NodeId)>,
     /// Invitations from users whose cards are not here.
     unknown: Vec<Admission>,
@@ -211,10 +220,17 @@ pub struct ShareInfo {
 
 impl Shares {
     /// The shared folders of `home`, none of which runs yet.
-    pub(super) fn new(host: Arc<Host>, home: Node, name: String, found_damaged: bool) -> Self {
+    pub(super) fn new(
+        host: Arc<Host>,
+        custody: Custody,
+        home: Node,
+        name: String,
+        found_damaged: bool,
+    ) -> Self {
         Self(Arc::new(Inner {
             records: ShareRecords::new(home.clone()),
             host,
+            custody,
             home,
             name,
             found_damaged,
@@ -535,6 +551,8 @@ impl Shares {
 
     /// Notes a folder that another user shares, unless what is here speaks against it.
     async fn admit(&self, admission: &Admission) -> Result<()> {
+        let custody = &self.0.custody;
+        let is_kept = custody.keeps_share(admission.space, admission.from).await;
         {
             let state = self.0.state.lock().await;
             match state.records.get(&admission.space) {
@@ -549,7 +567,7 @@ impl Shares {
                     }
                 }
                 None => {
-                    if self.0.host.has(admission.space) {
+                    if !is_kept && self.0.host.has(admission.space) {
                         return Err(ShareError::AlreadyHere);
                     }
                     if let Some(other) = state.overlapping(&admission.folder) {
@@ -569,12 +587,24 @@ impl Shares {
                 }
             }
         }
+        if is_kept {
+            // It comes anew, to be read.
+            custody.release(admission.space).await?;
+        }
         Ok(self.0.records.put_admission(admission).await?)
     }
 
-    /// An invitation came over a link. Only users whose cards are here may send any. Says whether it was taken in.
+    /// A code came over a link: an invitation, which only users whose cards are here may send, or one for a custodian. Says whether
+    /// an invitation was taken in.
     async fn received(&self, peer: NodeId, code: &[u8]) -> bool {
-        let opened = std::str::from_utf8(code)
+        let code = std::str::from_utf8(code);
+        if let Ok(code) = code
+            && CustodyCode::is_one(code)
+        {
+            self.0.custody.take_share(peer, code).await;
+            return false;
+        }
+        let opened = code
             .map_err(|_| InvitationError::NotAnInvitation)
             .and_then(|code| Admission::open(code, &self.0.host.device));
         let admission = match opened {
@@ -666,9 +696,9 @@ impl Shares {
                     Some(_) => 0,
                     None => self.0.home.documents().folder(folder)?.documents,
                 },
-                ended: membership.as_ref().is_some_and(|membership| {
-                    membership.granted_still(self.0.host.device.node_id()).is_none()
-                }),
+                ended: membership
+                    .as_ref()
+                    .is_some_and(|membership| has_ended(membership, self.0.host.device.node_id())),
                 problem: state.problems.get(space).cloned(),
                 node,
             });
@@ -699,6 +729,7 @@ impl Shares {
         }
         inner.finish_leaving(&mut state).await;
         inner.mount(&mut state).await?;
+        inner.entrust(&mut state).await?;
         inner.deliver(&mut state);
         Ok(())
     }
@@ -716,6 +747,12 @@ fn find<'a>(cards: &'a CardMap, whose: &str) -> Result<&'a (String, Card)> {
         Some(_) => Err(ShareError::Ambiguous(whose.to_owned())),
         None => Ok(found.1),
     }
+}
+
+/// Says whether a device may read a shared folder no more, however long it could. It may still be one of those who keep it.
+fn has_ended(membership: &Membership, device: NodeId) -> bool {
+    let still = membership.granted_still(device);
+    !still.is_some_and(|own| access::may(Asker::Key(own), Deed::Read, Area::WHOLE))
 }
 
 fn overlap(a: &FolderPath, b: &FolderPath) -> bool {
@@ -809,9 +846,12 @@ impl Inner {
             };
             state.mounted.remove(&space);
             let ended = self.membership(&node).is_ok_and(|membership| {
-                membership.is_some_and(|membership| membership.granted_still(node.id()).is_none())
+                membership.is_some_and(|membership| has_ended(&membership, node.id()))
             });
-            let is_done = node.status().await.is_ok_and(|status| status.pending == 0) || ended;
+            // Those who only keep it may be away for long, and get from the others what was written here.
+            let has_all = |peer: &PeerStatus| !peer.reads || peer.revoked || peer.pending_own == 0;
+            let status = node.status().await;
+            let is_done = ended || status.is_ok_and(|status| status.peers.iter().all(has_all));
             drop(node);
             if !is_done {
                 continue;
@@ -945,6 +985,50 @@ impl Inner {
         let is_there = |membership: Membership| membership.capabilities(own.mover, now).is_some();
         own.mover == self.host.device.node_id()
             || !self.membership(&self.home).ok().flatten().is_some_and(is_there)
+    }
+
+    /// Has those who keep the user's own space keep what the user shares: says so in its space, and sends them the code with which they begin, on each
+    /// new link to one of them.
+    async fn entrust(&self, state: &mut State) -> Result<()> {
+        let shares: Vec<(OwnShare, Node)> = state
+            .records
+            .iter()
+            .filter_map(|(space, record)| {
+                let running = state.running.get(space)?;
+                Some((record.own.clone()?, running.hosted.node.clone()))
+            })
+            .collect();
+        if shares.is_empty() {
+            return Ok(());
+        }
+        let Some(home) = self.membership(&self.home)? else {
+            return Ok(());
+        };
+        let now = self.host.clock.now().wall;
+        let links = self.host.links.peers();
+        for (own, node) in shares {
+            let Some(mut share) = self.membership(&node)? else {
+                continue;
+            };
+            let Statements { grants, revocations } = share_custody::lacking(&home, &own, &share, now);
+            for grant in grants {
+                let _ = share.add_grant(grant.clone());
+                node.command(Command::Admit(grant)).await?;
+            }
+            for revocation in revocations {
+                let _ = share.add_revocation(revocation.clone());
+                node.command(Command::Revoke(revocation)).await?;
+            }
+            let space = NodeId(own.key.owner_id().0);
+            for (custodian, code) in share_custody::codes(&own, self.home.user(), &share, now) {
+                for (link, _) in links.iter().filter(|(_, peer)| *peer == custodian) {
+                    if state.sent.insert((*link, space)) {
+                        self.host.links.post(*link, code.as_bytes());
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Sends invitations to the devices that they are for, until the user has the folder.

@@ -144,6 +144,8 @@ pub enum Command {
         /// Ask for it now.
         begin: bool,
     },
+    /// Changes how many bytes the documents may take together, until the engine ends.
+    SetQuota(Option<u64>),
     /// The state of the node.
     Status,
     /// Answers when everything before it is on disk.

@@ -97,6 +97,10 @@ impl<S: Store> Engine<S> {
             }
             Command::Fetch { path, begin } => self.fetch_on_request(&path, begin)?,
             Command::Status => Ok(Reply::Status(Box::new(self.status(now)?))),
+            Command::SetQuota(quota_bytes) => {
+                self.config.quota_bytes = quota_bytes;
+                Ok(Reply::Done)
+            }
             Command::Flush => Ok(Reply::Done),
         };
         let action = Action::Reply { request, result };
@@ -379,6 +383,7 @@ impl<S: Store> Engine<S> {
             .filter_map(|id| self.links.get(id))
             .collect();
         let complete = self.complete();
+        let own: Clock = self.own_ranges();
         let mut peers = Vec::new();
         let mut nodes: Vec<_> = self.membership.grants().into_iter().collect();
         nodes.sort_by_key(|grant| grant.subject);
@@ -387,10 +392,12 @@ impl<S: Store> Engine<S> {
         let by_radio = self.radios.heard();
         for grant in nodes {
             let node = grant.subject;
-            let holds = grant.capabilities.includes(Capabilities::HOLD) && !grant.capabilities.is_invite();
-            if node == self.node || !holds {
+            // By all its grants together: whoever keeps a space may be let in to read it as well.
+            let ever = self.membership.capabilities_ever(node);
+            let Some(ever) = ever.filter(|ever| node != self.node && ever.includes(Capabilities::HOLD))
+            else {
                 continue;
-            }
+            };
             let revoked = self.membership.is_revoked(node);
             let heard = self.announced.get(&node);
             let record = self.peers.get(&node).cloned().unwrap_or_default();
@@ -410,11 +417,12 @@ impl<S: Store> Engine<S> {
             peers.push(PeerStatus {
                 node,
                 name: grant.name.clone(),
-                holds,
-                reads: access::may(Asker::Key(grant.capabilities), Deed::Read, Area::WHOLE),
+                holds: true,
+                reads: access::may(Asker::Key(ever), Deed::Read, Area::WHOLE),
                 revoked,
                 linked: linked.iter().any(|link| link.peer == node),
                 pending,
+                pending_own: self.count_live(&own.missing_in(&record.acknowledged))?,
                 in_step: self.pending.is_empty()
                     && record.acknowledged.includes(&self.held)
                     && self.held.includes(&record.acknowledged),
@@ -425,7 +433,6 @@ impl<S: Store> Engine<S> {
                 last_refusal: self.refusals.get(&node).cloned(),
             });
         }
-        let own: Clock = self.own_ranges();
         let pending = self.count_live(&own.missing_in(&all_have))?;
         Ok(Status {
             node: self.node,

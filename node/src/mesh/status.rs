@@ -41,6 +41,8 @@ pub struct PeerStatus {
     pub linked: bool,
     /// Live entries here that it has not acknowledged.
     pub pending: u64,
+    /// Those of them that this node wrote.
+    pub pending_own: u64,
     /// It holds all that is here, and this node all that it showed.
     pub in_step: bool,
     /// When it was last linked or heard of, by gossip over others too.

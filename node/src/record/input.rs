@@ -73,6 +73,8 @@ pub enum GivenCommand {
     Status,
     /// [`Command::Flush`]
     Flush,
+    /// [`Command::SetQuota`]
+    SetQuota(Option<u64>),
 }
 
 fn conditions(precondition: &Precondition) -> Vec<(bool, Tags)> {
@@ -123,6 +125,7 @@ impl GivenCommand {
             Command::Fetch { path, begin } => Self::Fetch(path.clone(), *begin),
             Command::Status => Self::Status,
             Command::Flush => Self::Flush,
+            Command::SetQuota(quota_bytes) => Self::SetQuota(*quota_bytes),
         }
     }
 
@@ -146,6 +149,7 @@ impl GivenCommand {
             Self::Fetch(path, begin) => Command::Fetch { path, begin },
             Self::Status => Command::Status,
             Self::Flush => Command::Flush,
+            Self::SetQuota(quota_bytes) => Command::SetQuota(quota_bytes),
         })
     }
 }

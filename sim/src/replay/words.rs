@@ -71,6 +71,7 @@ fn command(command: &GivenCommand) -> String {
         }
         GivenCommand::Status => "status".into(),
         GivenCommand::Flush => "flush".into(),
+        GivenCommand::SetQuota(bytes) => format!("quota {bytes:?}"),
     }
 }
 
