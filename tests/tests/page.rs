@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use cairn_sim::modem::{Fleet, FleetConfig};
-use cairn_tests::{Browser, Daemon, Pair, Random, WebSite, cairn, cairn_given, eventually};
+use cairn_tests::{
+    Browser, Daemon, Http, Pair, Random, WebSite, cairn, cairn_given, eventually, percent_encode,
+};
 use cairn_transports::lora::modem::ModemKind;
 use serde_json::{Value, json};
 
@@ -503,6 +505,46 @@ fn a_folder_is_shared_and_copies_are_kept_by_clicking() {
     assert_eq!(serious(&person.browser), Vec::<String>::new());
 }
 
+#[test]
+fn a_user_is_followed_by_clicking() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |name: &str| Daemon::start(&folder.path().join(name), &["--user", name]);
+    let (ada, ben) = (start("ada"), start("ben"));
+    let path = format!("/public/recipes/{}", percent_encode("bread & butter, 100 %"));
+    ada.http().store(&path, b"flour");
+    ada.http().store("/recipes/secret", b"not for Ben");
+    let Some(person) = Person::sign_in("a_user_is_followed_by_clicking", &ben) else {
+        return;
+    };
+    person.goes_to("Following");
+    person.sees("0 users");
+    person.fill("Card or name", cairn(&ada.home, &["card"]).trim());
+    person.click("Follow");
+    person.sees("ada is followed");
+    eventually(DEADLINE, || {
+        let told = cairn(&ben.home, &["follow", "ls", "--json"]);
+        let is_here = told.contains("\"documents\":1") && told.contains("\"incomplete\":0");
+        is_here.then_some(()).ok_or(told)
+    });
+    person.click("ada");
+    person.sees("Public documents of ada");
+    person.sees("1 document");
+    assert_eq!(person.complaints(), json!([]));
+    // The link leads to the document, for whoever has it.
+    let link = person
+        .browser
+        .run("return document.querySelector('a[download]').href");
+    let link = link.as_str().unwrap();
+    let (root, below) = link.split_at(link.find("/public/").unwrap());
+    Http::new(root, "").reads(below, b"flour");
+    person.click("All who are followed");
+    person.click("Unfollow ada");
+    person.click("Unfollow");
+    person.sees("0 users");
+    assert_eq!(person.complaints(), json!([]));
+    assert_eq!(serious(&person.browser), Vec::<String>::new());
+}
+
 /// What is too long for the radio is listed, told the price of, and got when somebody says so.
 #[test]
 fn a_document_that_is_not_here_is_got_by_radio() {
@@ -780,6 +822,7 @@ fn every_part_is_accessible_in_light_and_dark_and_on_a_phone() {
         for part in [
             "Files",
             "Sharing",
+            "Following",
             "Neighbours",
             "Pending",
             "Conflicts",

@@ -8,13 +8,14 @@ import { button, el, field, plain, say } from './dom.js';
 import * as conflicts from './conflicts.js';
 import * as devices from './devices.js';
 import * as files from './files.js';
+import * as following from './following.js';
 import * as neighbours from './neighbours.js';
 import * as pending from './pending.js';
 import * as sharing from './sharing.js';
 import * as tokens from './tokens.js';
 import * as uploads from './uploads.js';
 
-const PARTS = { files, sharing, neighbours, pending, conflicts, devices, tokens };
+const PARTS = { files, sharing, following, neighbours, pending, conflicts, devices, tokens };
 const LIVE_MS = 5000;
 const UPLOADING_MS = 60_000;
 

@@ -27,7 +27,7 @@ export function draw({ shares, cards, custody }, path, again) {
 }
 
 /** A form that does something and shows what came of it below. */
-function made(heading, hint, fields, does, work) {
+export function made(heading, hint, fields, does, work) {
   const shown = el('div');
   const form = el('form', {}, el('h2', {}, heading), hint && el('p', { class: 'hint' }, hint), fields,
     el('p', {}, button(does, null, { type: 'submit', main: true, 'data-key': does })));
@@ -38,7 +38,7 @@ function made(heading, hint, fields, does, work) {
   return el('div', {}, form, shown);
 }
 
-const text = (more = {}) => el('input', { type: 'text', required: true, spellcheck: 'false', autocapitalize: 'off', ...more });
+export const text = (more = {}) => el('input', { type: 'text', required: true, spellcheck: 'false', autocapitalize: 'off', ...more });
 
 /** After a list is drawn anew, below its form: the place is another one then. */
 const after = (heading, content) =>
@@ -127,9 +127,9 @@ function copies({ custodians, kept }, again) {
       const yes = await confirm(`Let ${one.name} keep yours no longer?`, 'It gets nothing more, for good. What it has it may keep.', 'Remove');
       if (yes && await attempt('Removing', () => ask({ do: 'revoke', node: one.node }))) await again();
     }, { about: one.name, 'data-key': one.node })));
-  const other = one => el('tr', {}, el('th', { scope: 'row' }, name(one.user), ' ', id(one.owner)), el('td', {}, 'Kept here'),
+  const other = one => el('tr', {}, el('th', { scope: 'row' }, name(one.user), ' ', id(one.owner)), el('td', {}, one.share_of ? 'Kept here, a shared folder' : 'Kept here'),
     el('td', {}, one.problem ?? `${many(one.documents, 'document')}, ${size(one.bytes)}`),
-    el('td', {}, button('Drop', async () => {
+    el('td', {}, !one.share_of && button('Drop', async () => {
       const yes = await confirm(`Drop what is kept for ${one.user}?`, 'It is removed here, for good. Tell that user first: it may be the last copy.', 'Drop');
       if (yes && await attempt('Dropping', () => ask({ do: 'custody_drop', whose: one.owner }))) await again();
     }, { about: one.user, 'data-key': one.owner })));
