@@ -76,9 +76,9 @@ fn public_documents_are_followed_and_nothing_else() {
     let of_ada = as_anyone(&ben, "ada");
     of_ada.reads("/public/notes/small", small);
     for (path, status) in [
-        ("/public/notes/", 403),
+        ("/public/notes/", 404),
         ("/public/notes/none", 404),
-        (&format!("/notes/{secret}"), 403),
+        (&format!("/notes/{secret}"), 404),
     ] {
         let (answered, _, _) = of_ada.get(path).unwrap();
         assert_eq!(answered, status, "{path}");

@@ -148,7 +148,8 @@ impl Door {
             Item::Document(path) if may(Asker::Anyone, target.deed(reads), target.area()) => {
                 document::get(&node, path, None, &request.headers, is_head).await
             }
-            _ => Err(Refusal::Scope),
+            // As of somebody who is not followed: whom one follows is nobody's business.
+            _ => Err(Refusal::UnknownUser),
         }
     }
 

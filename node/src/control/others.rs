@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::server::{Desk, Outcome, failed, folder};
 use super::{ErrorKind, Failure, Request};
-use crate::daemon::{Card, Custody, CustodyError, NodeError, ShareError, ShareInfo, Shares};
+use crate::daemon::{Card, Custody, CustodyError, HostError, NodeError, ShareError, ShareInfo, Shares};
 use crate::mesh::Command;
 use crate::model::NodeId;
 use crate::model::access::Deed;
@@ -13,7 +13,10 @@ impl From<CustodyError> for Failure {
     fn from(error: CustodyError) -> Self {
         let kind = match &error {
             CustodyError::Code(_) | CustodyError::Ambiguous(_) => ErrorKind::Usage,
-            CustodyError::OwnSpace => ErrorKind::Conflict,
+            CustodyError::OwnSpace
+            | CustodyError::Followed(_)
+            | CustodyError::KeptAlready(_)
+            | CustodyError::Host(HostError::Taken(_)) => ErrorKind::Conflict,
             CustodyError::NotKept(_) => ErrorKind::NotFound,
             _ => ErrorKind::Failed,
         };

@@ -1,7 +1,7 @@
 //! The spaces of others that a node has: those that it keeps for them, sealed, and those whose public documents it follows. Each lies in a folder of
 //! its own, has an engine of its own, and no key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::model::access::{Area, Deed};
 use crate::model::codec::{self, CodecError};
 use crate::model::{Membership, NodeId, OwnerId, WallTime};
 use crate::seal::Keyring;
-use crate::space::records;
+use crate::space::{View, records};
 use crate::store::Store as _;
 
 /// What makes a folder one that is kept.
@@ -33,8 +33,9 @@ const FILE_LEN_MAX: usize = 1024 * 1024;
 const KEPT: u8 = 1;
 const FOLLOWED: u8 = 2;
 const SHARE: u8 = 3;
-/// Shared folders that are kept of one user.
+/// Shared folders that are kept of one user, and of all together.
 const SHARES_MAX: usize = 64;
+const SHARES_OF_ALL_MAX: usize = 128;
 /// What is kept of one user is measured no more often than this: what comes meanwhile may be too much.
 const BALANCE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -66,6 +67,9 @@ pub enum CustodyError {
         "all documents of \"{0}\" are kept here already, the public ones among them: cairn ls --of reads them"
     )]
     KeptAlready(String),
+    /// What is noted of a space cannot be read.
+    #[error("what is noted of this user in {0} is damaged: move that folder away, then say this again")]
+    Damaged(PathBuf),
     /// The folder.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -208,7 +212,17 @@ impl Custody {
         }));
         {
             let mut spaces = custody.0.spaces.lock().await;
+            let users: BTreeSet<OwnerId> = kept.iter().map(|space| space.owner).collect();
             for space in kept {
+                if let Some(user) = space.share_of.filter(|user| !users.contains(user)) {
+                    // The user's own space was dropped while this came.
+                    if !custody.0.host.folder(user).exists()
+                        && let Err(error) = custody.0.host.remove(space.owner)
+                    {
+                        tracing::warn!(space = %space.owner, %error, "what was kept of a shared folder is still there");
+                    }
+                    continue;
+                }
                 let (owner, user) = (space.owner, space.user.clone());
                 match custody.0.run(space, found_damaged) {
                     Ok(running) => {
@@ -279,26 +293,41 @@ impl Custody {
     async fn keep(&self, kept: KeptSpace) -> Result<KeptSpace, CustodyError> {
         let host = &self.0.host;
         let mut spaces = self.0.spaces.lock().await;
-        match spaces.get(&kept.owner) {
+        if let Some(user) = kept.share_of
+            && !spaces.contains_key(&user)
+        {
+            return Err(CustodyError::NotKept(kept.user));
+        }
+        let folder = host.folder(kept.owner);
+        // It may be there without running.
+        let there = match spaces.get(&kept.owner) {
+            Some(running) => Some(running.kept.clone()),
             None if host.has(kept.owner) => return Err(HostError::Taken(kept.owner).into()),
+            None => KeptSpace::read(&folder)?,
+        };
+        match there {
             // What is followed lacks what a custodian must have, and says that it holds it.
-            Some(running) if running.kept.follows && !kept.follows => {
-                return Err(CustodyError::Followed(kept.user));
-            }
-            Some(running) if !running.kept.follows && kept.follows => {
+            Some(there) if there.follows && !kept.follows => return Err(CustodyError::Followed(kept.user)),
+            Some(there) if !there.follows && kept.follows => {
                 return Err(CustodyError::KeptAlready(kept.user));
             }
             _ => {}
         }
-        if let Some(running) = spaces.remove(&kept.owner) {
-            self.0.host.stop(running.hosted).await?;
-        }
-        let folder = host.folder(kept.owner);
         Home::create(&folder)?;
         write_whole(&folder, FILE, &kept.encode())?;
-        let running = self.0.run(kept.clone(), false)?;
-        spaces.insert(kept.owner, running);
+        if let Some(running) = spaces.get_mut(&kept.owner) {
+            running.kept = kept.clone();
+            let node = running.hosted.node.clone();
+            for grant in kept.membership.grants() {
+                node.command(Command::Admit(grant.clone())).await?;
+            }
+            node.command(Command::SetQuota(kept.quota_bytes)).await?;
+        } else {
+            let running = self.0.run(kept.clone(), false)?;
+            spaces.insert(kept.owner, running);
+        }
         drop(spaces);
+        self.0.grown.notify_one();
         for address in &kept.addresses {
             if let Err(error) = transports::dial(&host.transports, address) {
                 tracing::warn!(%error, "this address of the owner is left out");
@@ -338,7 +367,9 @@ impl Custody {
             let user = whole.find(|running| running.speaks(peer, now));
             let user = user.map(|running| running.kept.clone());
             let count = |owner| move |other: &&Running| other.kept.share_of == Some(owner);
-            user.filter(|user| spaces.values().filter(count(user.owner)).count() < SHARES_MAX)
+            let shares = spaces.values().filter(|other| other.kept.share_of.is_some());
+            let is_full = shares.count() >= SHARES_OF_ALL_MAX;
+            user.filter(|user| !is_full && spaces.values().filter(count(user.owner)).count() < SHARES_MAX)
         };
         // Of nobody for whom anything is kept here, or of one who has enough.
         let Some(user) = user else {
@@ -353,9 +384,7 @@ impl Custody {
             follows: false,
             share_of: Some(user.owner),
         };
-        let kept = self.keep(kept).await?;
-        self.0.grown.notify_one();
-        Ok(Some(kept))
+        self.keep(kept).await.map(Some)
     }
 
     /// Says whether a folder is kept here that this user shares.
@@ -366,13 +395,21 @@ impl Custody {
             .is_some_and(|running| running.kept.share_of == Some(of))
     }
 
-    /// Removes a shared folder that is kept here, and tells nobody.
-    pub(super) async fn release(&self, space: OwnerId) -> Result<(), CustodyError> {
-        let running = self.0.spaces.lock().await.remove(&space);
-        match running {
-            Some(running) => self.0.remove(running).await,
-            None => Ok(()),
+    /// Leaves a shared folder that is kept here to somebody who has its key, with all that is here of it. Says whether that is so.
+    pub(super) async fn hand_over(&self, space: OwnerId) -> bool {
+        let Some(running) = self.0.spaces.lock().await.remove(&space) else {
+            return false;
+        };
+        if let Err(error) = self.0.host.stop(running.hosted).await {
+            tracing::warn!(%space, %error, "a shared folder that was kept was not closed well");
         }
+        self.0.grown.notify_one();
+        let file = self.0.host.folder(space).join(FILE);
+        let removed = fs::remove_file(&file);
+        if let Err(error) = &removed {
+            tracing::warn!(file = %file.display(), %error, "that a shared folder was kept is still noted");
+        }
+        true
     }
 
     /// The node with the public documents of another user, whose name or owner id `whose` is: one whom this node's user follows, or `or_kept`.
@@ -451,6 +488,18 @@ impl KeptSpace {
         }
     }
 
+    /// What is noted in the folder of a space, if anything is.
+    fn read(folder: &Path) -> Result<Option<Self>, CustodyError> {
+        let path = folder.join(FILE);
+        match fs::read(&path) {
+            Ok(bytes) => Self::decode(&bytes)
+                .map(Some)
+                .map_err(|_| CustodyError::Damaged(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(HomeError::Io { path, error }.into()),
+        }
+    }
+
     fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let share = |(wire, user): ShareWire| Self {
             share_of: Some(user),
@@ -495,29 +544,37 @@ impl Shared {
 
     /// Has what is kept of one user take no more room together than was said: each space may have what the others leave.
     async fn balance(&self) {
-        let families: Vec<(u64, Vec<Node>)> = {
+        let families: Vec<(Option<u64>, Vec<Node>)> = {
             let spaces = self.spaces.lock().await;
             let whole = spaces.values().filter(|running| running.kept.is_whole());
-            let limited = whole.filter_map(|running| Some((running.kept.quota_bytes?, running)));
-            let family = |(quota, head): (u64, &Running)| {
+            let family = |head: &Running| {
                 let shares = spaces
                     .values()
                     .filter(|other| other.kept.share_of == Some(head.kept.owner));
                 let all = std::iter::once(head).chain(shares);
-                (quota, all.map(|running| running.hosted.node.clone()).collect())
+                let nodes = all.map(|running| running.hosted.node.clone()).collect();
+                (head.kept.quota_bytes, nodes)
             };
-            limited.map(family).collect()
+            whole.map(family).collect()
         };
-        for (quota, nodes) in families.into_iter().filter(|(_, nodes)| nodes.len() > 1) {
+        for (quota, nodes) in families {
             let mut used = Vec::new();
             for node in &nodes {
-                used.push(node.status().await.map_or(0, |status| status.bytes));
+                let read = node.store().read();
+                match read.map(|read| View(&read).everything()) {
+                    Ok(Ok(all)) => used.push(all.bytes),
+                    // It is on its way out, or failed: what it holds is not known.
+                    _ => break,
+                }
+            }
+            if used.len() < nodes.len() {
+                continue;
             }
             let all: u64 = used.iter().sum();
             for (node, own) in nodes.iter().zip(used) {
-                let left = quota.saturating_sub(all - own);
+                let left = quota.map(|quota| quota.saturating_sub(all - own));
                 // One that is on its way out needs none.
-                let _ = node.command(Command::SetQuota(Some(left))).await;
+                let _ = node.command(Command::SetQuota(left)).await;
             }
         }
     }
@@ -533,6 +590,7 @@ impl Shared {
             },
             membership: kept.membership.clone(),
             follows: kept.follows,
+            was_kept: false,
             quota_bytes: kept.quota_bytes,
             found_damaged,
             committed: Some(self.grown.clone()),

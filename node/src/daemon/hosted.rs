@@ -87,6 +87,8 @@ pub(super) struct Plan {
     pub(super) membership: Membership,
     /// The node is no member: only the public documents are kept.
     pub(super) follows: bool,
+    /// What lies there came while there was no key: it has to be opened.
+    pub(super) was_kept: bool,
     pub(super) quota_bytes: Option<u64>,
     /// Its database was found damaged.
     pub(super) found_damaged: bool,
@@ -212,7 +214,10 @@ impl Host {
             radio_payloads: PayloadPolicy::DEFAULT,
             follows: plan.follows,
         };
-        let engine = Engine::new(config, store.clone(), *random_seed()?)?;
+        let mut engine = Engine::new(config, store.clone(), *random_seed()?)?;
+        if plan.was_kept {
+            engine.open_sealed()?;
+        }
         let prepared = Prepared::new(files)?;
         let node = Node::new(
             prepared.inputs.clone(),

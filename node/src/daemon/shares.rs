@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::card::{Card, CardError};
-use super::custody::CustodyError;
 use super::custody_code::CustodyCode;
 use super::home::{HomeError, random_seed};
 use super::hosted::{Host, HostError, Hosted, Plan};
@@ -41,6 +41,8 @@ const ADMITTED_MAX: usize = 64;
 const ADMITTED_FROM_ONE_MAX: usize = 16;
 /// Invitations from users whose cards are not here that are kept until one is.
 const UNKNOWN_MAX: usize = 8;
+/// A code that a linked custodian did not take up is sent again after this: its user may not have said yet that it is one.
+const CODE_AGAIN: Duration = Duration::from_secs(20);
 /// In the folder of a share's space: it was mounted, and stays so whatever comes to lie in its place.
 const MOUNTED: &str = "mounted";
 /// Grants that a device signs for itself, again at every start: dated alike, they are one.
@@ -112,9 +114,6 @@ pub enum ShareError {
     /// Reading.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// What was kept of it for its owner.
-    #[error(transparent)]
-    Custody(#[from] CustodyError),
     /// Moving what lay there.
     #[error(transparent)]
     Stray(#[from] StrayError),
@@ -168,8 +167,12 @@ struct State {
     opened: BTreeSet<OwnerId>,
     /// Why spaces do not run.
     problems: BTreeMap<OwnerId, String>,
-    /// Invitations that were sent: on which link, with which user's key. Codes for custodians: with the space's.
+    /// Invitations that were sent: on which link, with which user's key.
     sent: BTreeSet<(u64, NodeId)>,
+    /// Codes that were sent to custodians: on which link, for which space, and when.
+    codes: BTreeMap<(u64, OwnerId), Instant>,
+    /// A custodian that is linked has not taken a code up.
+    waiting: bool,
     /// Invitations from users whose cards are not here.
     unknown: Vec<Admission>,
 }
@@ -246,8 +249,10 @@ impl Shares {
         let shares = self.clone();
         let task = tokio::spawn(async move {
             loop {
+                let waiting = shares.0.state.lock().await.waiting;
                 let is_news = tokio::select! {
                     () = changed.notified() => true,
+                    () = tokio::time::sleep(CODE_AGAIN), if waiting => true,
                     Some((peer, code)) = post.recv() => shares.received(peer, &code).await,
                 };
                 if is_news {
@@ -329,10 +334,10 @@ impl Shares {
         Ok(self.0.state.lock().await.cards.values().cloned().collect())
     }
 
-    /// The card of the user that `whom` names: a name, an owner's id, or a card, which is kept from then on. With what the user is called here.
+    /// The card of the user that `whom` names: a name, an owner's id, or a card. With what the user is called here.
     pub async fn card_of(&self, whom: &str) -> Result<(String, Card)> {
         match Card::decode(whom) {
-            Ok(_) => self.add_card(whom, None).await,
+            Ok(card) => Ok((card.user.clone(), card)),
             Err(_) => {
                 self.reconcile().await?;
                 Ok(find(&self.0.state.lock().await.cards, whom)?.clone())
@@ -361,7 +366,10 @@ impl Shares {
             return Err(ShareError::NotShareable(folder.to_string()));
         }
         let _one_at_a_time = self.0.sharing.lock().await;
-        let (called, card) = self.card_of(with).await?;
+        let (called, card) = match Card::decode(with) {
+            Ok(_) => self.add_card(with, None).await?,
+            Err(_) => self.card_of(with).await?,
+        };
         let (own, is_new, guest) = {
             let state = self.0.state.lock().await;
             match state.at(folder) {
@@ -551,8 +559,7 @@ impl Shares {
 
     /// Notes a folder that another user shares, unless what is here speaks against it.
     async fn admit(&self, admission: &Admission) -> Result<()> {
-        let custody = &self.0.custody;
-        let is_kept = custody.keeps_share(admission.space, admission.from).await;
+        let is_kept = self.0.custody.keeps_share(admission.space, admission.from).await;
         {
             let state = self.0.state.lock().await;
             match state.records.get(&admission.space) {
@@ -586,10 +593,6 @@ impl Shares {
                     }
                 }
             }
-        }
-        if is_kept {
-            // It comes anew, to be read.
-            custody.release(admission.space).await?;
         }
         Ok(self.0.records.put_admission(admission).await?)
     }
@@ -729,7 +732,7 @@ impl Shares {
         }
         inner.finish_leaving(&mut state).await;
         inner.mount(&mut state).await?;
-        inner.entrust(&mut state).await?;
+        inner.entrust(&mut state).await;
         inner.deliver(&mut state);
         Ok(())
     }
@@ -798,12 +801,21 @@ impl Inner {
             {
                 tracing::warn!(%space, %error, "a shared folder was not closed well");
             }
+            let from = record.admission.as_ref().map(|admission| admission.from);
+            let was_kept = match from {
+                // It was kept sealed for that user, and is read from now on.
+                Some(from) if self.custody.keeps_share(*space, from).await => {
+                    self.custody.hand_over(*space).await
+                }
+                _ => false,
+            };
             let plan = Plan {
                 owner: *space,
                 user,
                 keys,
                 membership,
                 follows: false,
+                was_kept,
                 quota_bytes: self.host.quota_bytes,
                 found_damaged: self.found_damaged && !state.opened.contains(space),
                 committed: Some(self.host.changed.clone()),
@@ -989,46 +1001,72 @@ impl Inner {
 
     /// Has those who keep the user's own space keep what the user shares: says so in its space, and sends them the code with which they begin, on each
     /// new link to one of them.
-    async fn entrust(&self, state: &mut State) -> Result<()> {
-        let shares: Vec<(OwnShare, Node)> = state
-            .records
-            .iter()
-            .filter_map(|(space, record)| {
-                let running = state.running.get(space)?;
-                Some((record.own.clone()?, running.hosted.node.clone()))
-            })
-            .collect();
-        if shares.is_empty() {
-            return Ok(());
-        }
-        let Some(home) = self.membership(&self.home)? else {
-            return Ok(());
+    async fn entrust(&self, state: &mut State) {
+        state.waiting = false;
+        let Ok(Some(home)) = self.membership(&self.home) else {
+            return;
         };
         let now = self.host.clock.now().wall;
         let links = self.host.links.peers();
-        for (own, node) in shares {
-            let Some(mut share) = self.membership(&node)? else {
+        state
+            .codes
+            .retain(|(link, _), _| links.iter().any(|(number, _)| number == link));
+        for (space, record) in &state.records {
+            let (Some(own), Some(running)) = (&record.own, state.running.get(space)) else {
                 continue;
             };
-            let Statements { grants, revocations } = share_custody::lacking(&home, &own, &share, now);
-            for grant in grants {
-                let _ = share.add_grant(grant.clone());
-                node.command(Command::Admit(grant)).await?;
+            let node = &running.hosted.node;
+            // One that fails keeps none of the others back.
+            let codes = self.entrust_one(&home, own, node, now).await;
+            let codes = codes.unwrap_or_else(|error| {
+                tracing::warn!(%space, %error, "a shared folder is not handed to those who keep copies");
+                Vec::new()
+            });
+            let mut near = Vec::new();
+            for (custodian, code) in &codes {
+                let to_it = links.iter().filter(|(_, peer)| peer == custodian);
+                near.extend(to_it.map(|(link, _)| (*link, *custodian, code)));
             }
-            for revocation in revocations {
-                let _ = share.add_revocation(revocation.clone());
-                node.command(Command::Revoke(revocation)).await?;
+            if near.is_empty() {
+                continue;
             }
-            let space = NodeId(own.key.owner_id().0);
-            for (custodian, code) in share_custody::codes(&own, self.home.user(), &share, now) {
-                for (link, _) in links.iter().filter(|(_, peer)| *peer == custodian) {
-                    if state.sent.insert((*link, space)) {
-                        self.host.links.post(*link, code.as_bytes());
-                    }
+            // Who has begun speaks of this space on its link.
+            let peers = node
+                .status()
+                .await
+                .map_or_else(|_| Vec::new(), |status| status.peers);
+            near.retain(|(_, custodian, _)| !peers.iter().any(|peer| peer.node == *custodian && peer.linked));
+            for (link, _, code) in near {
+                state.waiting = true;
+                let sent = state.codes.get(&(link, *space));
+                if sent.is_none_or(|sent| sent.elapsed() >= CODE_AGAIN) {
+                    state.codes.insert((link, *space), Instant::now());
+                    self.host.links.post(link, code.as_bytes());
                 }
             }
         }
-        Ok(())
+    }
+
+    async fn entrust_one(
+        &self,
+        home: &Membership,
+        own: &OwnShare,
+        node: &Node,
+        now: WallTime,
+    ) -> Result<Vec<(NodeId, String)>> {
+        let Some(mut share) = self.membership(node)? else {
+            return Ok(Vec::new());
+        };
+        let Statements { grants, revocations } = share_custody::lacking(home, own, &share, now);
+        for grant in grants {
+            let _ = share.add_grant(grant.clone());
+            node.command(Command::Admit(grant)).await?;
+        }
+        for revocation in revocations {
+            let _ = share.add_revocation(revocation.clone());
+            node.command(Command::Revoke(revocation)).await?;
+        }
+        Ok(share_custody::codes(home, own, self.home.user(), &share, now))
     }
 
     /// Sends invitations to the devices that they are for, until the user has the folder.

@@ -18,6 +18,8 @@ const BATCH_LEN: usize = 1024 * 1024;
 const BATCH_LEN_MIN: usize = 4 * 1024;
 /// What a frame needs beside its entries: clocks and heads.
 const FRAME_RESERVE: usize = 96 * 1024;
+/// Changes that are passed over in one answer to a follower: what a stranger can have this node look through by one frame.
+const PASSED_OVER_MAX: usize = 2048;
 /// Longest live set that is sent, in bytes.
 const LIVE_LEN_MAX: usize = 1024 * 1024;
 
@@ -96,9 +98,14 @@ impl<S: Store> Engine<S> {
         let mut batch = Batch::on(profile);
         let held = self.held.shortened(CLOCK_LEN_MAX);
         let scanned = self.view(|view| {
+            let mut passed_over = 0;
             view.missing(&held, &request.clock, &mut |missing| {
                 if !is_sent(&missing) {
-                    return ControlFlow::Continue(());
+                    passed_over += 1;
+                    return match passed_over > PASSED_OVER_MAX {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    };
                 }
                 if !batch.fits(&missing) {
                     return ControlFlow::Break(());
@@ -215,23 +222,33 @@ impl<S: Store> Engine<S> {
 
     /// Sends a chunk to a node without a grant, if the change that it names is live, for everybody, and lists the chunk.
     pub(super) fn serve_follower(&mut self, link: LinkId, request: &FollowChunk) -> Result<()> {
-        let lists = self.view(|view| {
-            let Some(entry) = view.entry(request.dot)? else {
-                return Ok(false);
-            };
-            let Some(content) = entry.content() else {
-                return Ok(false);
-            };
-            let chunk = request.chunk;
-            Ok(is_for_everybody(&entry.change().name)
-                && match content.payload {
-                    Payload::Inline => false,
-                    Payload::Chunk => content.hash == chunk,
-                    Payload::Manifest(_) => view
-                        .manifest(request.dot, content)?
-                        .is_some_and(|manifest| manifest.chunks().iter().any(|listed| listed.hash == chunk)),
-                })
-        })?;
+        let FollowChunk { dot, chunk } = *request;
+        let entry = self.view(|view| view.entry(dot))?;
+        let content = entry
+            .as_ref()
+            .filter(|entry| is_for_everybody(&entry.change().name))
+            .and_then(|entry| entry.content());
+        let lists = match content {
+            None => false,
+            Some(content) => match content.payload {
+                Payload::Inline => false,
+                Payload::Chunk => content.hash == chunk,
+                Payload::Manifest(_) => {
+                    if self.offered.as_ref().is_none_or(|(offered, _)| *offered != dot) {
+                        let manifest = self.view(|view| view.manifest(dot, content))?;
+                        let mut chunks: Vec<Hash> = manifest
+                            .iter()
+                            .flat_map(|manifest| manifest.chunks())
+                            .map(|listed| listed.hash)
+                            .collect();
+                        chunks.sort_unstable();
+                        self.offered = Some((dot, chunks));
+                    }
+                    let chunks = self.offered.as_ref().map_or(&[][..], |(_, chunks)| chunks);
+                    chunks.binary_search(&chunk).is_ok()
+                }
+            },
+        };
         match lists {
             true => self.serve(link, request.chunk),
             false => {

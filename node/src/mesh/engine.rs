@@ -18,7 +18,7 @@ use super::redate::Redate;
 use super::wall::Wall;
 use super::{Acknowledgement, Action, Event, LinkId, Message, Report};
 use crate::model::{
-    CLOCK_LEN_MAX, Clock, Dot, HybridClock, HybridTime, Incarnation, Instant, Membership, NodeId, Now,
+    CLOCK_LEN_MAX, Clock, Dot, Hash, HybridClock, HybridTime, Incarnation, Instant, Membership, NodeId, Now,
     OwnerId, Sequence, Sign, WallTime, Writer,
 };
 use crate::space::records::{self, OwnWriter, PeerRecord, Record};
@@ -150,6 +150,8 @@ pub struct Engine<S: Store> {
     pub(super) redate: Redate,
     /// When to give keys to members who were given none.
     pub(super) hand_on_at: Option<Instant>,
+    /// The chunks, ascending, of the public document of which a follower last asked for one.
+    pub(super) offered: Option<(Dot, Vec<Hash>)>,
 }
 
 /// What differs from the store.
@@ -255,6 +257,7 @@ impl<S: Store> Engine<S> {
             next_tombstones: Instant(0),
             wall: Wall::default(),
             redate,
+            offered: None,
             hand_on_at: None,
             config,
         })
@@ -494,7 +497,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// Opens the sealed documents whose key has come.
-    pub(super) fn open_sealed(&mut self) -> Result<()> {
+    pub(crate) fn open_sealed(&mut self) -> Result<()> {
         let mut tx = match self.tx.take() {
             Some(tx) => tx,
             None => self.store.write()?,

@@ -42,6 +42,9 @@ impl Capabilities {
     /// Likewise, to read and write.
     pub const GUEST_WRITES: Self = Self(16 | 4 | 2 | 1);
 
+    /// A key that lets one custodian in: who is to go takes the key with it, and may come again by another.
+    pub const CUSTODY_KEY: Self = Self(16 | 4);
+
     /// Says whether all of `other` is included.
     pub const fn includes(self, other: Self) -> bool {
         self.0 & other.0 == other.0
