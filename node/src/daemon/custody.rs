@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::card::Card;
 use super::custody_code::{CustodyCode, CustodyCodeError};
 use super::home::{Home, HomeError};
-use super::hosted::{Host, HostError, Hosted, Plan};
+use super::hosted::{Host, HostError, Hosted, Plan, UNOPENED};
 use super::run::RunError;
 use super::whole_file::write_whole;
 use super::{Node, NodeError, transports};
@@ -395,21 +395,19 @@ impl Custody {
             .is_some_and(|running| running.kept.share_of == Some(of))
     }
 
-    /// Leaves a shared folder that is kept here to somebody who has its key, with all that is here of it. Says whether that is so.
-    pub(super) async fn hand_over(&self, space: OwnerId) -> bool {
+    /// Leaves a shared folder that is kept here to somebody who has its key, with all that is here of it.
+    pub(super) async fn hand_over(&self, space: OwnerId) -> Result<(), CustodyError> {
         let Some(running) = self.0.spaces.lock().await.remove(&space) else {
-            return false;
+            return Ok(());
         };
         if let Err(error) = self.0.host.stop(running.hosted).await {
             tracing::warn!(%space, %error, "a shared folder that was kept was not closed well");
         }
         self.0.grown.notify_one();
-        let file = self.0.host.folder(space).join(FILE);
-        let removed = fs::remove_file(&file);
-        if let Err(error) = &removed {
-            tracing::warn!(file = %file.display(), %error, "that a shared folder was kept is still noted");
-        }
-        true
+        let folder = self.0.host.folder(space);
+        // One step: until it is done the folder is kept as before, after a restart too.
+        fs::rename(folder.join(FILE), folder.join(UNOPENED))
+            .map_err(|error| HomeError::Io { path: folder, error }.into())
     }
 
     /// The node with the public documents of another user, whose name or owner id `whose` is: one whom this node's user follows, or `or_kept`.
@@ -590,7 +588,6 @@ impl Shared {
             },
             membership: kept.membership.clone(),
             follows: kept.follows,
-            was_kept: false,
             quota_bytes: kept.quota_bytes,
             found_damaged,
             committed: Some(self.grown.clone()),

@@ -27,6 +27,8 @@ use crate::store::Store as _;
 
 /// The folder of these spaces, in the node's own.
 const SPACES: &str = "spaces";
+/// In the folder of a space: what is in it came while there was no key, and was not opened since.
+pub(super) const UNOPENED: &str = "unopened";
 /// How the names of folders begin that are being removed.
 const LEAVING: &str = "leaving-";
 
@@ -87,8 +89,6 @@ pub(super) struct Plan {
     pub(super) membership: Membership,
     /// The node is no member: only the public documents are kept.
     pub(super) follows: bool,
-    /// What lies there came while there was no key: it has to be opened.
-    pub(super) was_kept: bool,
     pub(super) quota_bytes: Option<u64>,
     /// Its database was found damaged.
     pub(super) found_damaged: bool,
@@ -215,8 +215,13 @@ impl Host {
             follows: plan.follows,
         };
         let mut engine = Engine::new(config, store.clone(), *random_seed()?)?;
-        if plan.was_kept {
-            engine.open_sealed()?;
+        let unopened = folder.join(UNOPENED);
+        if unopened.exists() {
+            engine.open_kept(self.clock.now())?;
+            fs::remove_file(&unopened).map_err(|error| HomeError::Io {
+                path: unopened,
+                error,
+            })?;
         }
         let prepared = Prepared::new(files)?;
         let node = Node::new(

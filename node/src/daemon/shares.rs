@@ -27,7 +27,7 @@ use super::{Custody, Node, NodeError, transports};
 use crate::mesh::{Command, EngineError, Keys, PeerStatus};
 use crate::model::access::{self, Area, Asker, Deed};
 use crate::model::{
-    Capabilities, FolderPath, Grant, KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime,
+    Capabilities, FolderPath, Grant, Hash, KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime,
 };
 use crate::seal::{EpochKey, Keyring};
 use crate::service::{Lookup, ReadError};
@@ -156,6 +156,9 @@ struct Inner {
     task: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Of the members of the user's own space, and of those of a shared folder.
+type Digests = [Option<Hash>; 2];
+
 #[derive(Default)]
 struct State {
     version: Option<FolderVersion>,
@@ -169,6 +172,8 @@ struct State {
     problems: BTreeMap<OwnerId, String>,
     /// Invitations that were sent: on which link, with which user's key.
     sent: BTreeSet<(u64, NodeId)>,
+    /// The codes for those who keep each folder that the user shares, as long as the user's own space and that of the folder know the same members.
+    entrusted: BTreeMap<OwnerId, (Digests, Vec<(NodeId, String)>)>,
     /// Codes that were sent to custodians: on which link, for which space, and when.
     codes: BTreeMap<(u64, OwnerId), Instant>,
     /// A custodian that is linked has not taken a code up.
@@ -802,20 +807,21 @@ impl Inner {
                 tracing::warn!(%space, %error, "a shared folder was not closed well");
             }
             let from = record.admission.as_ref().map(|admission| admission.from);
-            let was_kept = match from {
-                // It was kept sealed for that user, and is read from now on.
-                Some(from) if self.custody.keeps_share(*space, from).await => {
-                    self.custody.hand_over(*space).await
-                }
-                _ => false,
-            };
+            // It was kept sealed for that user, and is read from now on.
+            if let Some(from) = from
+                && self.custody.keeps_share(*space, from).await
+                && let Err(error) = self.custody.hand_over(*space).await
+            {
+                tracing::error!(%space, %error, "a shared folder that was kept is not let in");
+                state.problems.insert(*space, error.to_string());
+                continue;
+            }
             let plan = Plan {
                 owner: *space,
                 user,
                 keys,
                 membership,
                 follows: false,
-                was_kept,
                 quota_bytes: self.host.quota_bytes,
                 found_damaged: self.found_damaged && !state.opened.contains(space),
                 committed: Some(self.host.changed.clone()),
@@ -1003,9 +1009,9 @@ impl Inner {
     /// new link to one of them.
     async fn entrust(&self, state: &mut State) {
         state.waiting = false;
-        let Ok(Some(home)) = self.membership(&self.home) else {
+        if state.records.values().all(|record| record.own.is_none()) {
             return;
-        };
+        }
         let now = self.host.clock.now().wall;
         let links = self.host.links.peers();
         state
@@ -1016,14 +1022,22 @@ impl Inner {
                 continue;
             };
             let node = &running.hosted.node;
-            // One that fails keeps none of the others back.
-            let codes = self.entrust_one(&home, own, node, now).await;
-            let codes = codes.unwrap_or_else(|error| {
-                tracing::warn!(%space, %error, "a shared folder is not handed to those who keep copies");
-                Vec::new()
-            });
+            let digests = [&self.home, node].map(|node| self.membership_digest(node));
+            if state
+                .entrusted
+                .get(space)
+                .is_none_or(|(seen, _)| *seen != digests)
+            {
+                // One that fails keeps none of the others back.
+                let codes = self.entrust_one(own, node, now).await.unwrap_or_else(|error| {
+                    tracing::warn!(%space, %error, "a shared folder is not handed to those who keep copies");
+                    Vec::new()
+                });
+                state.entrusted.insert(*space, (digests, codes));
+            }
+            let codes = state.entrusted.get(space).map_or(&[][..], |(_, codes)| codes);
             let mut near = Vec::new();
-            for (custodian, code) in &codes {
+            for (custodian, code) in codes {
                 let to_it = links.iter().filter(|(_, peer)| peer == custodian);
                 near.extend(to_it.map(|(link, _)| (*link, *custodian, code)));
             }
@@ -1047,17 +1061,17 @@ impl Inner {
         }
     }
 
-    async fn entrust_one(
-        &self,
-        home: &Membership,
-        own: &OwnShare,
-        node: &Node,
-        now: WallTime,
-    ) -> Result<Vec<(NodeId, String)>> {
-        let Some(mut share) = self.membership(node)? else {
+    /// Stands for what a space knows of its members.
+    fn membership_digest(&self, node: &Node) -> Option<Hash> {
+        let read = node.store().read().ok()?;
+        records::membership_digest(&read).ok().flatten()
+    }
+
+    async fn entrust_one(&self, own: &OwnShare, node: &Node, now: WallTime) -> Result<Vec<(NodeId, String)>> {
+        let (Some(home), Some(mut share)) = (self.membership(&self.home)?, self.membership(node)?) else {
             return Ok(Vec::new());
         };
-        let Statements { grants, revocations } = share_custody::lacking(home, own, &share, now);
+        let Statements { grants, revocations } = share_custody::lacking(&home, own, &share, now);
         for grant in grants {
             let _ = share.add_grant(grant.clone());
             node.command(Command::Admit(grant)).await?;
@@ -1066,7 +1080,7 @@ impl Inner {
             let _ = share.add_revocation(revocation.clone());
             node.command(Command::Revoke(revocation)).await?;
         }
-        Ok(share_custody::codes(home, own, self.home.user(), &share, now))
+        Ok(share_custody::codes(&home, own, self.home.user(), &share, now))
     }
 
     /// Sends invitations to the devices that they are for, until the user has the folder.

@@ -496,8 +496,14 @@ impl<S: Store> Engine<S> {
         Ok(self.tx.insert(tx))
     }
 
+    /// Opens what came while this node had no key of the space, and makes that durable.
+    pub fn open_kept(&mut self, now: Now) -> Result<()> {
+        self.open_sealed()?;
+        self.commit(now)
+    }
+
     /// Opens the sealed documents whose key has come.
-    pub(crate) fn open_sealed(&mut self) -> Result<()> {
+    pub(super) fn open_sealed(&mut self) -> Result<()> {
         let mut tx = match self.tx.take() {
             Some(tx) => tx,
             None => self.store.write()?,

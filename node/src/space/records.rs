@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::SpaceError;
-use crate::model::{Clock, HybridTime, Incarnation, Membership, NodeId, Sequence, WallTime, codec};
+use crate::model::{Clock, Hash, HybridTime, Incarnation, Membership, NodeId, Sequence, WallTime, codec};
 use crate::store::{ReadTransaction, Table, WriteTransaction};
 
 /// Most bytes of one value.
@@ -112,6 +112,12 @@ pub fn store<V: Serialize>(
 /// Loads the membership of a space.
 pub fn membership(tx: &(impl ReadTransaction + ?Sized)) -> Result<Option<Membership>, SpaceError> {
     load(tx, Record::Membership)
+}
+
+/// Changes with the membership; read without checking its signatures anew.
+pub fn membership_digest(tx: &(impl ReadTransaction + ?Sized)) -> Result<Option<Hash>, SpaceError> {
+    let bytes = tx.get(Table::Meta, Record::Membership.key())?;
+    Ok(bytes.map(|bytes| Hash::of(&bytes)))
 }
 
 /// What is remembered of `node`.
