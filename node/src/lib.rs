@@ -6,7 +6,8 @@
 //!                 └─ daemon ─┘                           knows documents and folders; [`store`] puts it on disk.
 //! ```
 //!
-//! [`model`] is what all stand on: identities, paths, entries, dots and vector clocks, as plain data. [`record`] notes
+//! [`model`] is what all stand on: identities, paths, entries, dots and vector clocks, as plain data, and [`model::access`],
+//! which decides who may do what. [`record`] notes
 //! what the engine is given, so that it can be done again. [`seal`] knows what is encrypted and under which key. The rooms from `model` to `service` touch no socket, clock or
 //! random device: `daemon` lends them these, and the simulator (the crate `cairn-sim`) runs the very same code on a
 //! virtual clock. Start with [`mesh::Engine`] for the protocol, [`store::Store`] for durability, [`space::apply`] for

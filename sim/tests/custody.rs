@@ -13,6 +13,7 @@ use cairn_transports::lora::Region;
 const DEVICES: usize = 3;
 /// Two custodians, and a node of another space.
 const NODES: usize = 6;
+const ALL: [usize; NODES] = [0, 1, 2, 3, 4, 5];
 
 /// The owner of the first space of every world.
 fn owner() -> KeyPair {
@@ -36,16 +37,6 @@ fn world(seed: u64) -> World {
     world.watch_secrets();
     world.start_all().unwrap();
     world
-}
-
-fn link_all(world: &mut World) {
-    for a in 0..NODES {
-        for b in a + 1..NODES {
-            if !world.is_linked(a, b) {
-                world.link(a, b).unwrap();
-            }
-        }
-    }
 }
 
 /// A path, and a body of noise of up to 600 bytes, so that every form of a body occurs.
@@ -78,7 +69,7 @@ fn a_thousand_marked_documents_are_read_by_their_owner_s_nodes_alone() {
         let mut stored = 0;
         for number in 0..1_000 {
             match world.random(40) {
-                0 => link_all(&mut world),
+                0 => world.link_all(&ALL).unwrap(),
                 1 => {
                     let (a, b) = (
                         world.random(NODES as u64) as usize,
@@ -103,7 +94,7 @@ fn a_thousand_marked_documents_are_read_by_their_owner_s_nodes_alone() {
         }
         assert_eq!(stored, 1_000, "seed {seed}");
         holds(&world);
-        link_all(&mut world);
+        world.link_all(&ALL).unwrap();
         world.run(Duration::from_secs(300)).unwrap();
         holds(&world);
         assert_eq!(laws::converged(&world), Ok(()), "seed {seed}");
@@ -116,7 +107,7 @@ fn a_thousand_marked_documents_are_read_by_their_owner_s_nodes_alone() {
 #[test]
 fn a_node_that_reads_what_it_should_not_is_found_out() {
     let mut world = world(3);
-    link_all(&mut world);
+    world.link_all(&ALL).unwrap();
     world.run(Duration::from_secs(60)).unwrap();
     let (path, _) = document(&mut world, 1);
     world.put(0, &path, &[200; 64], Precondition::default()).unwrap();
@@ -132,7 +123,7 @@ fn a_node_that_reads_what_it_should_not_is_found_out() {
 #[test]
 fn a_custodian_writes_nothing_and_hands_nobody_in() {
     let mut world = world(4);
-    link_all(&mut world);
+    world.link_all(&ALL).unwrap();
     world.run(Duration::from_secs(60)).unwrap();
     let public: DocumentPath = "/public/notes/a".parse().unwrap();
     let request = world

@@ -28,19 +28,9 @@ fn path(name: &str) -> DocumentPath {
 /// Nodes with a link between any two of `linked`.
 fn world(seed: u64, count: usize, linked: &[usize]) -> World {
     let mut world = World::new(seed, count).unwrap();
-    link_all(&mut world, linked);
+    world.link_all(linked).unwrap();
     world.run(A_WHILE).unwrap();
     world
-}
-
-fn link_all(world: &mut World, nodes: &[usize]) {
-    for (at, a) in nodes.iter().enumerate() {
-        for b in &nodes[at + 1..] {
-            if !world.is_linked(*a, *b) {
-                world.link(*a, *b).unwrap();
-            }
-        }
-    }
 }
 
 fn put(world: &mut World, node: usize, name: &str) {
@@ -136,7 +126,7 @@ fn what_is_written_after_a_revocation_is_for_those_who_remain() {
 fn two_sides_that_change_keys_apart_read_each_other_later() {
     for seed in 0..20 {
         let mut world = world(seed, 5, &[0, 1, 4]);
-        link_all(&mut world, &[2, 3]);
+        world.link_all(&[2, 3]).unwrap();
         world.run(A_WHILE).unwrap();
         revoke(&mut world, 0, 4);
         revoke(&mut world, 2, 4);
@@ -226,7 +216,7 @@ fn keys_outlive_a_crash() {
         world.crash(node).unwrap();
         world.start(node).unwrap();
     }
-    link_all(&mut world, &[0, 1]);
+    world.link_all(&[0, 1]).unwrap();
     put(&mut world, 1, "b");
     world.run(A_WHILE).unwrap();
     for node in 0..2 {
@@ -239,7 +229,7 @@ fn keys_outlive_a_crash() {
 #[test]
 fn a_revoked_device_begins_no_epoch_that_others_follow() {
     let mut world = world(6, 4, &[0, 1]);
-    link_all(&mut world, &[2, 3]);
+    world.link_all(&[2, 3]).unwrap();
     world.run(A_WHILE).unwrap();
     revoke(&mut world, 0, 3);
     // The thief turns the tables where the news has not come yet, by the right that it had.
@@ -292,7 +282,7 @@ fn a_user_s_key_that_is_taken_back_takes_its_devices_along() {
             world.nodes[guest].role = Role::Member;
         }
         world.start_all().unwrap();
-        link_all(&mut world, &[0, 1, 2, 3]);
+        world.link_all(&[0, 1, 2, 3]).unwrap();
         world.run(A_WHILE).unwrap();
         let user = KeyPair::from_seed(&[77; 32]);
         let space = owner().owner_id();
@@ -339,7 +329,7 @@ fn a_user_s_key_that_is_taken_back_takes_its_devices_along() {
         put(&mut world, 0, "after");
         put(&mut world, 3, "not knowing of it");
         assert_ne!(current(&world, 0), before, "seed {seed}");
-        link_all(&mut world, &[0, 1, 2, 3]);
+        world.link_all(&[0, 1, 2, 3]).unwrap();
         world.run(A_WHILE).unwrap();
         put(&mut world, 1, "after by another");
         world.run(A_WHILE).unwrap();

@@ -35,10 +35,9 @@ pub(super) fn run(home: &Path, words: CustodyWords) -> Result<(), Failure> {
             })
         }
         CustodyWords::Accept { code, quota, json } => {
-            let quota = quota.map(|size| parse_size("--quota", &size));
             let request = Request::CustodyAccept {
                 code,
-                quota_bytes: quota.transpose().map_err(Failure::usage)?,
+                quota_bytes: quota_bytes(quota)?,
             };
             ask(home, &request, json, |value| {
                 eprintln!(
@@ -63,6 +62,24 @@ pub(super) fn run(home: &Path, words: CustodyWords) -> Result<(), Failure> {
     }
 }
 
+/// How much of another user's documents may be here, as it was typed.
+pub(super) fn quota_bytes(typed: Option<String>) -> Result<Option<u64>, Failure> {
+    let size = typed.map(|size| parse_size("--quota", &size));
+    size.transpose().map_err(Failure::usage)
+}
+
+/// What is here of another user, or why nothing is.
+pub(super) fn holding(kept: &Value) -> String {
+    match kept["problem"].as_str() {
+        Some(problem) => problem.to_owned(),
+        None => format!(
+            "{} documents, {}",
+            number(kept, "documents"),
+            size(number(kept, "bytes"))
+        ),
+    }
+}
+
 fn list(value: &Value) -> io::Result<()> {
     let custodians = rows(&value["custodians"], |custodian| {
         let state = if custodian["in_step"] == true {
@@ -78,14 +95,6 @@ fn list(value: &Value) -> io::Result<()> {
         ]
     });
     let kept = rows(&value["kept"], |kept| {
-        let state = match kept["problem"].as_str() {
-            Some(problem) => problem.to_owned(),
-            None => format!(
-                "{} documents, {}",
-                number(kept, "documents"),
-                size(number(kept, "bytes"))
-            ),
-        };
         let what = match kept["share_of"].is_null() {
             true => "kept here",
             false => "kept here, shared folder",
@@ -94,7 +103,7 @@ fn list(value: &Value) -> io::Result<()> {
             what.to_owned(),
             text(kept, "user").to_owned(),
             text(kept, "owner").to_owned(),
-            state,
+            holding(kept),
         ]
     });
     table(&[custodians, kept].concat())

@@ -7,18 +7,17 @@ use serde_json::Value;
 
 use super::arguments::FollowWords;
 use super::commands::{Failure, ask, rows};
-use super::output::{number, size, table, text};
+use super::custody::{holding, quota_bytes};
+use super::output::{number, table, text};
 use crate::control::Request;
-use crate::daemon::parse_size;
 
 /// Carries out one of the words.
 pub(super) fn run(home: &Path, words: FollowWords) -> Result<(), Failure> {
     match words {
         FollowWords::Add { whom, quota, json } => {
-            let quota = quota.map(|size| parse_size("--quota", &size));
             let request = Request::FollowAdd {
                 whom,
-                quota_bytes: quota.transpose().map_err(Failure::usage)?,
+                quota_bytes: quota_bytes(quota)?,
             };
             ask(home, &request, json, |value| {
                 let user = text(value, "user");
@@ -38,19 +37,16 @@ pub(super) fn run(home: &Path, words: FollowWords) -> Result<(), Failure> {
 
 fn list(value: &Value) -> io::Result<()> {
     table(&rows(value, |followed| {
-        let state = match followed["problem"].as_str() {
-            Some(problem) => problem.to_owned(),
-            None => format!(
-                "{} documents, {}",
-                number(followed, "documents"),
-                size(number(followed, "bytes"))
-            ),
-        };
         let linked = match number(followed, "linked") {
             0 => "no link",
             _ => "linked",
         };
-        let columns = [text(followed, "user"), text(followed, "owner"), &state, linked];
+        let columns = [
+            text(followed, "user"),
+            text(followed, "owner"),
+            &holding(followed),
+            linked,
+        ];
         columns.map(str::to_owned).to_vec()
     }))
 }

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::server::{Desk, Outcome, failed, folder};
 use super::{ErrorKind, Failure, Request};
-use crate::daemon::{Card, Custody, CustodyError, HostError, NodeError, ShareError, ShareInfo, Shares};
+use crate::daemon::{
+    Card, Custody, CustodyError, HostError, KeptSpace, NodeError, ShareError, ShareInfo, Shares,
+};
 use crate::mesh::Command;
 use crate::model::NodeId;
 use crate::model::access::Deed;
@@ -67,6 +69,11 @@ fn card_json(called: &str, card: &Card) -> Value {
     })
 }
 
+/// Whose space it is.
+fn owner_json(space: &KeptSpace) -> Value {
+    json!({ "owner": space.owner.to_string(), "user": space.user })
+}
+
 impl Desk {
     /// Answers what is asked about other users.
     pub(super) async fn others(&self, request: Request) -> Outcome {
@@ -89,21 +96,21 @@ impl Desk {
             }
             Request::CustodyAccept { code, quota_bytes } => {
                 let kept = self.custody()?.accept(&code, quota_bytes).await?;
-                Ok(json!({ "owner": kept.owner.to_string(), "user": kept.user }))
+                Ok(owner_json(&kept))
             }
             Request::CustodyDrop { whose } => {
                 let dropped = self.custody()?.drop_space(&whose, false).await?;
-                Ok(json!({ "owner": dropped.owner.to_string(), "user": dropped.user }))
+                Ok(owner_json(&dropped))
             }
             Request::FollowAdd { whom, quota_bytes } => {
                 let (called, card) = self.shares()?.card_of(&whom).await?;
                 let followed = self.custody()?.follow(&card, called, quota_bytes).await?;
-                Ok(json!({ "owner": followed.owner.to_string(), "user": followed.user }))
+                Ok(owner_json(&followed))
             }
             Request::FollowList => Ok(self.kept(true).await?.into()),
             Request::FollowRemove { whom } => {
                 let gone = self.custody()?.drop_space(&whom, true).await?;
-                Ok(json!({ "owner": gone.owner.to_string(), "user": gone.user }))
+                Ok(owner_json(&gone))
             }
             Request::CustodyList => self.custody_list().await,
             Request::Card { addresses } => {

@@ -29,7 +29,7 @@ use crate::store::Store as _;
 /// What makes a folder one that is kept.
 const FILE: &str = "custody.cbor";
 const FILE_LEN_MAX: usize = 1024 * 1024;
-/// How the file of a space begins that is kept for its owner, and of one that is followed.
+/// How the file begins: of a space that is kept for its owner, of one that is followed, of a shared folder that is kept.
 const KEPT: u8 = 1;
 const FOLLOWED: u8 = 2;
 const SHARE: u8 = 3;

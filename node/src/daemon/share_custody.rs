@@ -9,8 +9,8 @@ use super::share_records::OwnShare;
 use crate::model::access::{Area, Deed};
 use crate::model::{Capabilities, Grant, KeyPair, Membership, NodeId, Revocation, WallTime};
 
-/// Statements that all devices sign for themselves: dated alike, they are one.
-const SIGNED_AT: WallTime = WallTime(0);
+/// What each device signs for itself, again at every start: dated alike, it is one statement.
+pub(super) const SIGNED_AT: WallTime = WallTime(0);
 
 /// What has to be said in the space of a shared folder.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -46,14 +46,14 @@ fn key_for(own: &OwnShare, node: NodeId) -> KeyPair {
 }
 
 /// The grant of that key, and by it that of the node.
-fn grants_for(own: &OwnShare, node: NodeId, name: &str) -> [Grant; 2] {
-    let (space, key) = (own.key.owner_id(), key_for(own, node));
+fn grants_for(own: &OwnShare, key: &KeyPair, node: NodeId, name: &str) -> [Grant; 2] {
+    let space = own.key.owner_id();
     let issue = |subject, capabilities, issuer| {
         Grant::issue(space, subject, capabilities, SIGNED_AT, None, name, issuer)
     };
     [
         issue(key.node_id(), Capabilities::CUSTODY_KEY, &own.key),
-        issue(node, Capabilities::HOLD, &key),
+        issue(node, Capabilities::HOLD, key),
     ]
 }
 
@@ -62,13 +62,13 @@ pub(super) fn lacking(home: &Membership, own: &OwnShare, share: &Membership, now
     let mut statements = Statements::default();
     for (node, name) in custodians(home, now) {
         // A guest, or a node that a guest let in, may go; this stays.
-        let signed = key_for(own, node).public();
+        let key = key_for(own, node);
         let holds = share
             .grants()
             .into_iter()
-            .any(|grant| grant.subject == node && grant.issuer == signed);
+            .any(|grant| grant.subject == node && grant.issuer == key.public());
         if !holds && !share.is_revoked(node) {
-            statements.grants.extend(grants_for(own, node, name));
+            statements.grants.extend(grants_for(own, &key, node, name));
         }
     }
     for grant in share.grants() {

@@ -17,7 +17,7 @@ use super::home::{HomeError, random_seed};
 use super::hosted::{Host, HostError, Hosted, Plan};
 use super::node::Mount;
 use super::run::RunError;
-use super::share_custody::{self, Statements};
+use super::share_custody::{self, SIGNED_AT, Statements};
 use super::share_invitation::{Admission, InvitationError, is_shareable};
 use super::share_records::{
     CardMap, Guest, OwnShare, ShareMap, ShareRecord, ShareRecordError, ShareRecords, user_capabilities,
@@ -45,8 +45,6 @@ const UNKNOWN_MAX: usize = 8;
 const CODE_AGAIN: Duration = Duration::from_secs(20);
 /// In the folder of a share's space: it was mounted, and stays so whatever comes to lie in its place.
 const MOUNTED: &str = "mounted";
-/// Grants that a device signs for itself, again at every start: dated alike, they are one.
-const SIGNED_AT: WallTime = WallTime(0);
 
 /// Why something is not shared, or not any more.
 #[derive(Debug, thiserror::Error)]

@@ -406,6 +406,16 @@ impl World {
         self.join(a, b, None)
     }
 
+    /// Joins each of these nodes that are up with each other, by [`Self::link`].
+    pub fn link_all(&mut self, nodes: &[NodeIndex]) -> Result<(), EngineError> {
+        for (at, a) in nodes.iter().enumerate() {
+            for b in &nodes[at + 1..] {
+                self.link(*a, *b)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Joins two nodes that are up, by a link that has this quality there and that one back.
     pub fn link_with(
         &mut self,

@@ -46,41 +46,22 @@ fn rows() -> Vec<Row> {
             Category::Private => String::new(),
             _ => format!("/{name}"),
         };
-        let mut add = |head: String, deed, module, asked: Option<(&'static [&'static str], &str)>| {
+        let notes = Some(MODULE);
+        for (what, deed, module, asked) in [
+            ("read a document", Deed::Read, notes, Some((READS, "/notes/a"))),
+            ("list a folder", Deed::List, notes, Some((READS, "/notes/"))),
+            ("write, delete", Deed::Write, notes, Some((WRITES, "/notes/a"))),
+            ("list all modules", Deed::List, None, Some((READS, "/"))),
+            ("keep what travels", Deed::Keep, notes, None),
+        ] {
             rows.push(Row {
-                head,
+                head: format!("`{name}/`: {what}"),
                 deed,
                 area: Area::of(category, module),
                 category: Some(category),
                 asked: asked.map(|(methods, at)| (methods, format!("{below}{at}"))),
             });
-        };
-        let notes = Some(MODULE);
-        add(
-            format!("`{name}/`: read a document"),
-            Deed::Read,
-            notes,
-            Some((READS, "/notes/a")),
-        );
-        add(
-            format!("`{name}/`: list a folder"),
-            Deed::List,
-            notes,
-            Some((READS, "/notes/")),
-        );
-        add(
-            format!("`{name}/`: write, delete"),
-            Deed::Write,
-            notes,
-            Some((WRITES, "/notes/a")),
-        );
-        add(
-            format!("`{name}/`: list all modules"),
-            Deed::List,
-            None,
-            Some((READS, "/")),
-        );
-        add(format!("`{name}/`: keep what travels"), Deed::Keep, notes, None);
+        }
     }
     for (what, deed, asked) in [
         ("read", Deed::Read, Some((READS, "/.cairn/a".to_owned()))),
