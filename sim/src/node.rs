@@ -12,7 +12,7 @@ use cairn::seal::{ChunkKey, EpochKey, Keyring};
 use cairn::space::chunk_record;
 use cairn::space::records::{self, OwnWriter};
 use cairn::store::{MemoryStore, Store, StoreError};
-use cairn_transports::lora::{SendersRecord, SpaceKey};
+use cairn_transports::lora::{KeyName, SendersRecord, SpaceKey};
 
 /// How bodies are stored, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,6 @@ pub(crate) struct Space {
     pub(crate) membership: Membership,
     /// Seals their documents.
     pub(crate) keyring: Keyring,
-    /// Seals their radio frames.
-    pub(crate) radio_key: SpaceKey,
 }
 
 /// A body whose chunks are on a disk.
@@ -77,7 +75,6 @@ impl Space {
         let first = EpochKey::first(&owner);
         Self {
             membership,
-            radio_key: SpaceKey::new(0, *first.radio()),
             keyring: Keyring::of_first(first),
         }
     }
@@ -151,6 +148,12 @@ pub(crate) fn device_key(number: usize) -> KeyPair {
 }
 
 impl Node {
+    /// The keys of radio frames, the newest first.
+    pub(crate) fn frame_keys(&self) -> Vec<SpaceKey> {
+        let key = |epoch: &EpochKey| SpaceKey::new(KeyName(epoch.id().0), &epoch.radio());
+        self.keyring.newest_first().map(key).collect()
+    }
+
     /// A device with an empty disk. Not started yet.
     pub(crate) fn new(key: KeyPair, space: usize, role: Role) -> Self {
         Self {

@@ -6,17 +6,19 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use cairn::mesh::{
-    Action, CarriedEntry, Changes, Command, Config, Engine, ErrorCode, Event, FollowChunk, Hello, Keys,
-    LinkId, LinkProfile, Message, PayloadPolicy, Precondition, Put, Reply, RequestId, SyncRequest, space_tag,
+    Action, Broadcast, CarriedEntry, Changes, Command, Config, Engine, ErrorCode, Event, FollowChunk, Hello,
+    Keys, LinkId, LinkProfile, Message, PayloadPolicy, Precondition, Put, RadioProfile, Reply, RequestId,
+    SyncRequest, space_tag,
 };
 use cairn::model::{
-    Capabilities, Change, Clock, Content, Context, DocumentName, Dot, Entry, Grant, Hash, HybridTime,
-    Incarnation, Instant, KeyPair, Membership, NodeId, Now, Operation, Payload, Revocation, Sequence, Sign,
-    WallTime, Writer, codec,
+    Capabilities, Change, Clock, Content, Context, DocumentName, Dot, Entry, EpochId, Grant, Hash,
+    HybridTime, Incarnation, Instant, KeyPair, Membership, NodeId, Now, Operation, Payload, Revocation,
+    Sequence, Sign, WallTime, Writer, codec,
 };
 use cairn::seal::{EpochKey, Keyring};
 use cairn::store::{MemoryStore, ReadTransaction, Store, Table};
 
+const RADIO: LinkId = LinkId(1000);
 const START_MS: u64 = 1_767_225_600_000;
 /// When the grants of this space were issued.
 const ISSUED: WallTime = WallTime(START_MS - 1_000_000);
@@ -90,6 +92,33 @@ impl Victim {
             links: 0,
             requests: 0,
         }
+    }
+
+    /// A radio that is ready.
+    fn radio(&mut self) {
+        let profile = RadioProfile {
+            frame_len_max: 238,
+            frame_airtime_us: 700_000,
+            share_permille: 1000,
+            window_us: 0,
+        };
+        self.handle(Event::RadioUp {
+            radio: RADIO,
+            profile,
+        });
+        self.handle(Event::RadioReady { radio: RADIO });
+    }
+
+    /// What it does when a message comes that was sealed with the key of this epoch.
+    fn hears(&mut self, from: &KeyPair, under: EpochId, message: &[u8]) -> Vec<Action> {
+        let mut actions = self.handle(Event::RadioMessage {
+            radio: RADIO,
+            from: from.node_id(),
+            under,
+            message: message.to_vec(),
+        });
+        actions.extend(self.handle(Event::RadioReady { radio: RADIO }));
+        actions
     }
 
     /// What it does when this happens, on disk when it does.
@@ -249,6 +278,14 @@ fn messages(actions: &[Action]) -> Vec<Message> {
         _ => None,
     });
     frames.map(|frame| Message::decode(frame).unwrap()).collect()
+}
+
+fn broadcasts(actions: &[Action]) -> Vec<Broadcast> {
+    let broadcasts = actions.iter().filter_map(|action| match action {
+        Action::Broadcast(broadcast) => Some(broadcast.clone()),
+        _ => None,
+    });
+    broadcasts.collect()
 }
 
 fn closes(actions: &[Action]) -> Option<bool> {
@@ -590,4 +627,107 @@ fn a_dot_that_is_used_again_uses_no_key_again() {
     let differ = |a: &[u8], b: &[u8]| -> Vec<u8> { a.iter().zip(b).map(|(a, b)| a ^ b).collect() };
     let (plain, sealed) = (differ(&body[0], &body[1]), differ(&one.1, &other.1));
     assert!(!sealed.windows(8).any(|window| window == &plain[..8]));
+}
+
+/// Kinds of messages by radio: docs/radio.md.
+const ENTRIES: [u8; 2] = [2, 3];
+const STATEMENT_LIST: u8 = 7;
+const STATEMENTS: u8 = 8;
+
+/// By radio it has the key that frames were sealed with, and may call itself as it likes.
+#[test]
+fn by_radio_a_stolen_device_that_poses_as_another_changes_nothing() {
+    let (device, other, thief) = (key(2), key(3), key(4));
+    let members = space(&[&device, &other, &thief]);
+    let mut victim = Victim::new(&device, &members, 1);
+    let first = EpochKey::first(&owner()).id();
+    victim.radio();
+
+    // What the other says when it writes, and what it says from time to time.
+    let mut voice = Victim::new(&other, &members, 2);
+    voice.radio();
+    voice.hears(&device, first, &beacon_of(&mut victim));
+    let mut said = broadcasts(&voice.stores("/public/notes/b", b"to be taken", Payload::Inline));
+    for _ in 0..40 {
+        said.extend(broadcasts(&voice.pass(Duration::from_secs(30))));
+        said.extend(broadcasts(&voice.handle(Event::RadioReady { radio: RADIO })));
+    }
+    assert!(said.iter().all(|said| said.under.is_none()));
+    let said: Vec<Vec<u8>> = said.into_iter().map(|said| said.message).collect();
+    assert!(
+        said.iter().any(|message| ENTRIES.contains(&message[0])),
+        "{said:?}"
+    );
+
+    // The thief is shut out: another key is the current one.
+    let known = victim.engine.membership().clone();
+    let kept = known.statements_of(thief.node_id());
+    let revocation = Revocation::issue(
+        owner().owner_id(),
+        thief.node_id(),
+        WallTime(START_MS),
+        kept,
+        &owner(),
+    );
+    let actions = victim.handle(Event::Command {
+        request: RequestId(77),
+        command: Box::new(Command::Revoke(revocation)),
+    });
+    let current = actions.iter().find_map(|action| match action {
+        Action::Keys(keyring) => keyring.current().map(EpochKey::id),
+        _ => None,
+    });
+    let current = current.expect("the next epoch began");
+    assert_ne!(current, first);
+
+    let documents = victim.documents();
+    let mut told = Vec::new();
+    for message in &said {
+        told.extend(broadcasts(&victim.hears(&other, first, message)));
+    }
+    // Lists in which nothing is known, all day long.
+    for _ in 0..86_400 / 20 {
+        told.extend(broadcasts(&victim.hears(&other, first, &[STATEMENT_LIST])));
+        told.extend(broadcasts(&victim.pass(Duration::from_secs(20))));
+    }
+    assert_eq!(victim.documents(), documents);
+    assert!(!known.is_revoked(other.node_id()));
+    let actions = victim.handle(Event::Command {
+        request: RequestId(78),
+        command: Box::new(Command::Status),
+    });
+    let heard = actions.iter().find_map(|action| match action {
+        Action::Reply {
+            result: Ok(Reply::Status(status)),
+            ..
+        } => Some(status.heard.clone()),
+        _ => None,
+    });
+    assert_eq!(heard, Some(Vec::new()));
+    // To those who have the earlier key nothing is said but of membership, and of that little.
+    let earlier: Vec<&Broadcast> = told.iter().filter(|told| told.under.is_some()).collect();
+    for broadcast in &earlier {
+        assert_eq!(broadcast.under, Some(first));
+        assert!([STATEMENT_LIST, STATEMENTS].contains(&broadcast.message[0]));
+    }
+    let bytes: usize = earlier.iter().map(|broadcast| broadcast.message.len()).sum();
+    assert!((1..80).contains(&earlier.len()), "{}", earlier.len());
+    assert!(bytes < 80_000, "{bytes}");
+
+    // The same is taken from one who has the current key.
+    for message in &said {
+        victim.hears(&other, current, message);
+    }
+    assert_eq!(victim.entries().len(), 1);
+}
+
+/// What a node says of its state.
+fn beacon_of(node: &mut Victim) -> Vec<u8> {
+    for _ in 0..60 {
+        let said = broadcasts(&node.pass(Duration::from_secs(1)));
+        if let Some(said) = said.into_iter().find(|said| said.message[0] == 1) {
+            return said.message;
+        }
+    }
+    panic!("no beacon within a minute");
 }

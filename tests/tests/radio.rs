@@ -63,16 +63,24 @@ impl Valley {
     }
 
     fn put(&self, node: usize, name: &str, bytes: &[u8]) {
+        self.put_at(node, &format!("/private/notes/{name}"), bytes);
+    }
+
+    fn put_at(&self, node: usize, path: &str, bytes: &[u8]) {
         let file = self.folder.path().join("file");
         std::fs::write(&file, bytes).unwrap();
-        let path = format!("/private/notes/{name}");
-        cairn(&self.nodes[node].home, &["put", file.to_str().unwrap(), &path]);
+        cairn(&self.nodes[node].home, &["put", file.to_str().unwrap(), path]);
     }
 
     /// Waits until all nodes hold the same, payloads included.
     fn in_step(&self) {
+        self.in_step_among(self.nodes.len());
+    }
+
+    /// Likewise, of the first ones.
+    fn in_step_among(&self, count: usize) {
         eventually(DEADLINE, || {
-            let all: Vec<Value> = self.nodes.iter().map(Daemon::status).collect();
+            let all: Vec<Value> = self.nodes[..count].iter().map(Daemon::status).collect();
             let same = |key: &str| all.iter().all(|status| status[key] == all[0][key]);
             let complete = all.iter().all(|status| status["incomplete"] == 0);
             if same("clock_digest") && same("documents") && same("bytes") && complete {
@@ -178,6 +186,50 @@ fn a_killed_process_an_unplugged_modem_and_a_reset_lose_nothing() {
         valley.holds("long", &long);
         valley.holds("during", b"while the modem is away");
     });
+}
+
+#[test]
+fn a_revoked_device_hears_nothing_more_of_what_the_others_write() {
+    let mut valley = Valley::new(ModemKind::Rnode, 3, 0.05);
+    valley.put_at(2, "/public/notes/before", b"by the one that will be lost");
+    valley.in_step();
+    let lost = valley.nodes[2].status();
+    let id = lost["node"].as_str().unwrap();
+    cairn(&valley.nodes[0].home, &["revoke", id]);
+    // Who has not heard of it writes with the key from before.
+    eventually(DEADLINE, || {
+        let peers = cairn(&valley.nodes[1].home, &["peers", "--json"]);
+        let parsed: Value = serde_json::from_str(&peers).unwrap();
+        let mut peers_of_it = parsed.as_array().unwrap().iter();
+        let knows = peers_of_it.any(|peer| peer["node"] == id && peer["revoked"] == true);
+        std::thread::sleep(Duration::from_millis(500));
+        knows.then_some(()).ok_or(peers)
+    });
+    valley.put_at(0, "/public/notes/after", b"for those who remain");
+    valley.put_at(1, "/private/notes/after", b"for those who remain");
+    valley.in_step_among(2);
+    // The keys are found again after a start, with what was heard.
+    valley.nodes[1].kill();
+    let again = valley.start(1);
+    valley.nodes[1] = again;
+    valley.put_at(0, "/public/notes/more", b"for those who remain");
+    valley.in_step_among(2);
+    for node in &valley.nodes[..2] {
+        for path in [
+            "/public/notes/after",
+            "/private/notes/after",
+            "/public/notes/more",
+        ] {
+            assert_eq!(cairn(&node.home, &["get", path]), "for those who remain");
+        }
+    }
+    // It heard all of that, and understood none of it.
+    let after = valley.nodes[2].status();
+    for key in ["clock_digest", "documents", "bytes"] {
+        assert_eq!(after[key], lost[key], "{key}: {after}");
+    }
+    let foreign = |status: &Value| status["radio"]["frames_foreign"].as_u64().unwrap();
+    assert!(foreign(&after) > foreign(&lost), "{after}");
 }
 
 #[test]

@@ -147,6 +147,7 @@ impl Hands {
                     let broadcast = Broadcast {
                         radio,
                         slot: radio::chunk_slot(name),
+                        under: None,
                         lane: crate::mesh::Lane::Bulk,
                         name,
                         message,
@@ -291,7 +292,12 @@ impl Outside for Hands {
                     transport.announce(frame.clone());
                 }
             }
-            Action::Keys(keyring) => self.keys.set(keyring),
+            Action::Keys(keyring) => {
+                for radio in self.radios.keys() {
+                    self.tell_radio(*radio, RadioCommand::Keys(radio::frame_keys(&keyring)));
+                }
+                self.keys.set(keyring);
+            }
             Action::Report(report) => self.report(&report),
             Action::Broadcast(broadcast) => self.tell_radio(broadcast.radio, radio::on_air(broadcast)),
             Action::Withdraw { radio, slot } => self.tell_radio(radio, RadioCommand::Cancel(slot)),

@@ -13,8 +13,11 @@ use super::home::Home;
 use super::modem_call::{ModemCall, caller};
 use super::radio::{self, LoraError, LoraSettings};
 use super::radio_table::Signal;
-use super::{RunError, SystemClock};
+use super::{RunError, SystemClock, repair};
 use crate::model::NodeId;
+use crate::seal::Keyring;
+use crate::space::records;
+use crate::store::{RedbStore, Store as _};
 
 /// Between two calls.
 const CALL_EVERY: Duration = Duration::from_secs(4);
@@ -53,6 +56,15 @@ pub enum ModemTestEvent {
     Foreign(u64),
 }
 
+/// The space's keys as the node has them when it does not run.
+fn keyring(home: &Home) -> Result<Keyring, RunError> {
+    let database = repair::database(home.path());
+    let statements = || records::membership(&RedbStore::open(&database).ok()?.read().ok()?).ok()?;
+    // What cannot be read the node repairs when it starts.
+    let statements = database.exists().then(statements).flatten();
+    Ok(home.keys(statements.as_ref())?.space)
+}
+
 /// Calls `count` times and tells what comes back. Gives the number of answers. Must be called within a tokio runtime.
 pub async fn test_modem(
     home: Home,
@@ -72,7 +84,9 @@ pub async fn test_modem(
                 .collect()
         })
         .unwrap_or_default();
-    let mut started = radio::start(settings, &home, node, SystemClock::start().now().wall).await?;
+    let keyring = keyring(&home)?;
+    let wall = SystemClock::start().now().wall;
+    let mut started = radio::start(settings, &home, node, &keyring, wall).await?;
     let mut called: BTreeMap<u8, Instant> = BTreeMap::new();
     let (mut online, mut answers, mut foreign) = (false, 0, 0);
     let mut signals: BTreeMap<NodeId, Signal> = BTreeMap::new();
@@ -100,6 +114,7 @@ pub async fn test_modem(
                 let call = Broadcast {
                     slot: SLOT,
                     lane: Lane::Control,
+                    under: None,
                     name: [0; 4],
                     bytes: ModemCall::Call { number }.encode(),
                     audience: 1,
@@ -129,7 +144,7 @@ pub async fn test_modem(
             }) => {
                 signals.insert(NodeId(from.0), Signal { rssi_dbm, snr_db });
             }
-            Some(RadioEvent::Message { from, bytes }) => {
+            Some(RadioEvent::Message { from, bytes, .. }) => {
                 let from = NodeId(from.0);
                 let here = signals.get(&from).copied().unwrap_or_default();
                 match ModemCall::decode(&bytes) {

@@ -11,9 +11,9 @@ use cairn_transports::lora::modem::{
     ConfigError, E22_BANDWIDTH_HZ, E22Config, ModemKind, ModemSettings, RnodeConfig, RylrConfig, Timing,
 };
 use cairn_transports::lora::{
-    Broadcast as OnAir, BudgetRecord, CodingRate, DwellTiming, INTRODUCTION_LEN, Interest, MESSAGE_OVERHEAD,
-    ModeLines, Radio, RadioCommand, RadioConfig, RadioEvent, Region, RegionError, SendersRecord, SpaceKey,
-    SpreadingFactor, SubBand, probe_port,
+    Broadcast as OnAir, BudgetRecord, CodingRate, DwellTiming, INTRODUCTION_LEN, Interest, KeyName,
+    MESSAGE_OVERHEAD, ModeLines, Radio, RadioCommand, RadioConfig, RadioEvent, Region, RegionError,
+    SendersRecord, SpaceKey, SpreadingFactor, SubBand, probe_port,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
@@ -26,7 +26,9 @@ use super::radio_table::{RadioInfo, RadioTable, Signal};
 use crate::mesh::{
     Broadcast, Event, Lane, LinkId, Overheard, RadioProfile, chunk_frame, radio_carried_chunk,
 };
-use crate::model::{Hash, NodeId, WallTime};
+use crate::model::{EpochId, Hash, NodeId, WallTime};
+use crate::seal::{EpochKey, Keyring};
+use crate::service::SharedKeys;
 
 /// The record of used airtime, in the node's folder.
 const RECORD_FILE: &str = "airtime.record";
@@ -363,16 +365,26 @@ pub(super) struct Started {
     pub(super) table: RadioTable,
 }
 
+/// The keys of frames, the newest first.
+pub(super) fn frame_keys(keyring: &Keyring) -> Vec<SpaceKey> {
+    let key = |epoch: &EpochKey| SpaceKey::new(KeyName(epoch.id().0), &epoch.radio());
+    keyring.newest_first().map(key).collect()
+}
+
 /// Starts the radio.
 pub(super) async fn start(
     settings: &LoraSettings,
     home: &Arc<Home>,
     node: NodeId,
+    keyring: &Keyring,
     now: WallTime,
 ) -> Result<Started, LoraError> {
     let kind = settings.kind(home).await?;
     let lawful = settings.lawful(home, kind)?;
-    let key = home.space_key()?.ok_or(LoraError::NoKey)?.radio();
+    let keys = frame_keys(keyring);
+    if keys.is_empty() {
+        return Err(LoraError::NoKey);
+    }
     let (boot, since_boot_us) = boot();
     let record = match fs::read(home.file(RECORD_FILE)) {
         _ if settings.airtime_used => Some(Vec::new()),
@@ -421,7 +433,7 @@ pub(super) async fn start(
         modem: lawful.modem,
         band: lawful.band,
         node: PeerKey(node.0),
-        keys: vec![SpaceKey::new(0, *key)],
+        keys,
         generation: (now.0 / 1000) << 32 | low,
         senders,
         record,
@@ -456,6 +468,7 @@ pub(super) struct Listener {
     commands: mpsc::Sender<RadioCommand>,
     table: RadioTable,
     overheard: Arc<Mutex<Overheard>>,
+    keys: SharedKeys,
     pub(super) inputs: Inputs,
     expected: Expected,
     jobs: mpsc::Sender<Job>,
@@ -465,6 +478,7 @@ impl Listener {
     pub(super) fn new(
         radio: LinkId,
         started: &Started,
+        keys: SharedKeys,
         inputs: Inputs,
         expected: Expected,
         jobs: mpsc::Sender<Job>,
@@ -474,6 +488,7 @@ impl Listener {
             commands: started.controls.commands.clone(),
             table: started.table.clone(),
             overheard: started.controls.overheard.clone(),
+            keys,
             inputs,
             expected,
             jobs,
@@ -489,10 +504,15 @@ pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEve
         commands,
         table,
         overheard,
+        keys,
         inputs,
         expected,
         jobs,
     } = listener;
+    let is_current = |under: KeyName| {
+        let keys = keys.get();
+        keys.current().is_some_and(|epoch| epoch.id().0 == under.0)
+    };
     while let Some(event) = events.recv().await {
         let event = match event {
             RadioEvent::Online(identity) => {
@@ -516,9 +536,10 @@ pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEve
                 tracing::info!(%text, "radio");
                 continue;
             }
-            RadioEvent::Message { from, bytes } if let Some(call) = ModemCall::decode(&bytes) => {
+            RadioEvent::Message { from, under, bytes } if let Some(call) = ModemCall::decode(&bytes) => {
                 let from = NodeId(from.0);
                 if let ModemCall::Call { number } = call
+                    && is_current(under)
                     && answered.is_none_or(|at| at.elapsed() >= ANSWER_PAUSE)
                 {
                     answered = Some(Instant::now());
@@ -528,7 +549,9 @@ pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEve
                 }
                 continue;
             }
-            RadioEvent::Message { from, bytes } => match radio_carried_chunk(&bytes) {
+            RadioEvent::Message { from, under, bytes } => match radio_carried_chunk(&bytes) {
+                // Whoever has been shut out brings nothing.
+                Some(_) if !is_current(under) => continue,
                 Some((chunk, bytes)) => {
                     if expected.take(radio, chunk, bytes.len()) {
                         let frame = chunk_frame(&chunk, &bytes).into();
@@ -544,6 +567,7 @@ pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEve
                 None => Event::RadioMessage {
                     radio,
                     from: NodeId(from.0),
+                    under: EpochId(under.0),
                     message: bytes,
                 },
             },
@@ -573,7 +597,10 @@ pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEve
                 });
                 continue;
             }
-            RadioEvent::Introduced => Event::RadioIntroduced { radio },
+            RadioEvent::Introduced { under } => Event::RadioIntroduced {
+                radio,
+                under: EpochId(under.0),
+            },
             RadioEvent::Ready => Event::RadioReady { radio },
         };
         if inputs.send(Input::Event(event)).is_err() {
@@ -587,6 +614,7 @@ pub(super) fn answer(number: u8, to: NodeId, heard: Signal) -> RadioCommand {
     RadioCommand::Broadcast(OnAir {
         slot: ANSWER_SLOT,
         lane: cairn_transports::Lane::Control,
+        under: None,
         name: [0; 4],
         bytes: ModemCall::Answer {
             number,
@@ -609,6 +637,7 @@ pub(super) fn on_air(broadcast: Broadcast) -> RadioCommand {
     RadioCommand::Broadcast(OnAir {
         slot: broadcast.slot,
         lane,
+        under: broadcast.under.map(|epoch| KeyName(epoch.0)),
         name: broadcast.name,
         bytes: broadcast.message,
         audience: 1,

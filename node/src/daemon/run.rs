@@ -250,7 +250,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
     let mut radios = Radios::new();
     let mut radio_table = RadioTable::default();
     if let Some(lora) = &settings.lora {
-        let started = radio::start(lora, &home, device.node_id(), clock.now().wall).await?;
+        let started = radio::start(lora, &home, device.node_id(), &keys.get(), clock.now().wall).await?;
         let radio = links.reserve();
         let profile = started.profile;
         // The engine thread takes it up first of all.
@@ -261,6 +261,7 @@ pub async fn start(settings: &Settings, found_damaged: bool) -> Result<Running, 
         let listener = radio::Listener::new(
             radio,
             &started,
+            keys.clone(),
             prepared.inputs.clone(),
             prepared.expected.clone(),
             prepared.jobs.clone(),

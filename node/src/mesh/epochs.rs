@@ -31,8 +31,12 @@ impl<S: Store> Engine<S> {
         if learned {
             self.open_sealed()?;
         }
-        if learned || self.config.key.current_epoch() != before {
+        let changed = self.config.key.current_epoch() != before;
+        if learned || changed {
             self.actions.push_back(Action::Keys(self.config.key.keyring()));
+        }
+        if changed {
+            self.radio_keys_changed(now, before);
         }
         self.plan_handing_on(now);
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::command::{Command, CommandResult};
-use crate::model::{DocumentPath, Hash, NodeId};
+use crate::model::{DocumentPath, EpochId, Hash, NodeId};
 use crate::seal::Keyring;
 
 /// A link, as its driver numbers them. Never used twice.
@@ -45,6 +45,8 @@ pub struct Broadcast {
     pub slot: u64,
     /// How urgent.
     pub lane: Lane,
+    /// For those who have the key of this epoch. `None`: the current one's, as [`Action::Keys`] told it last.
+    pub under: Option<EpochId>,
     /// The same bytes have the same name.
     pub name: [u8; 4],
     /// The bytes.
@@ -104,8 +106,10 @@ pub enum Event {
     RadioMessage {
         /// By which radio.
         radio: LinkId,
-        /// Who sealed it, as far as members do not pose as one another.
+        /// Who sealed it, as far as those who have the key do not pose as one another.
         from: NodeId,
+        /// With the key of which epoch.
+        under: EpochId,
         /// Its bytes.
         message: Vec<u8>,
     },
@@ -113,6 +117,8 @@ pub enum Event {
     RadioIntroduced {
         /// Which.
         radio: LinkId,
+        /// Under the key of which epoch.
+        under: EpochId,
     },
     /// A radio has room for a message beside those of the control lane.
     RadioReady {

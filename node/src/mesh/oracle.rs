@@ -287,8 +287,8 @@ impl Oracle {
     }
 
     /// Seals a body as its writer did, who sent it as it was. `None`: the first epoch's key is not here.
-    pub(super) fn seal_again(&self, place: &Place, body: &Body) -> Option<Sealed> {
-        self.sealing(|keys| keys.space.first()?.seal(place, body).ok())
+    pub(super) fn seal_again(&self, epoch: EpochId, place: &Place, body: &Body) -> Option<Sealed> {
+        self.sealing(|keys| keys.space.get(epoch)?.seal(place, body).ok())
     }
 
     /// Seals what a sealed change stored for another change of the same document.

@@ -69,6 +69,11 @@ impl Membership {
             .filter(move |statement| statement.keys().epoch == epoch)
     }
 
+    /// When an epoch began, as far as it is said; the first one began before all others.
+    pub fn epoch_begun(&self, epoch: EpochId) -> Option<WallTime> {
+        self.about(epoch).map(|statement| statement.keys().issued).min()
+    }
+
     /// Those whose issuers are not shut out.
     fn trusted(&self) -> impl Iterator<Item = &KeyEpoch> {
         self.key_epochs()

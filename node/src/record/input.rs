@@ -8,7 +8,7 @@ use crate::mesh::{
     Command, Condition, Delete, Event, LinkId, LinkProfile, Precondition, Put, RadioProfile, RequestId,
     Resolve, TagSet,
 };
-use crate::model::{Content, DocumentPath, Dot, ETag, Grant, Hash, NodeId, Revocation};
+use crate::model::{Content, DocumentPath, Dot, ETag, EpochId, Grant, Hash, NodeId, Revocation};
 use crate::space::Payloads;
 
 /// An event without contents of documents, or a commit. Links and requests go by their numbers.
@@ -28,9 +28,9 @@ pub enum Given {
     /// [`Event::RadioDown`]
     RadioDown(u64),
     /// [`Event::RadioMessage`]
-    RadioMessage(u64, NodeId, ByteBuf),
+    RadioMessage(u64, NodeId, EpochId, ByteBuf),
     /// [`Event::RadioIntroduced`]
-    RadioIntroduced(u64),
+    RadioIntroduced(u64, EpochId),
     /// [`Event::RadioReady`]
     RadioReady(u64),
     /// [`Event::Announced`]
@@ -171,11 +171,16 @@ impl Given {
                 profile.window_us,
             ),
             Event::RadioDown { radio } => Self::RadioDown(radio.0),
-            Event::RadioMessage { radio, from, message } => {
+            Event::RadioMessage {
+                radio,
+                from,
+                under,
+                message,
+            } => {
                 let message = redact::radio_message(message, Payloads::Real);
-                Self::RadioMessage(radio.0, *from, message.into())
+                Self::RadioMessage(radio.0, *from, *under, message.into())
             }
-            Event::RadioIntroduced { radio } => Self::RadioIntroduced(radio.0),
+            Event::RadioIntroduced { radio, under } => Self::RadioIntroduced(radio.0, *under),
             Event::RadioReady { radio } => Self::RadioReady(radio.0),
             Event::Announced { author, frame } => Self::Announced(*author, redact::frame(frame).into()),
             Event::StorageFree { bytes } => Self::StorageFree(*bytes),
@@ -218,12 +223,16 @@ impl Given {
                 }
             }
             Self::RadioDown(radio) => Event::RadioDown { radio: LinkId(radio) },
-            Self::RadioMessage(radio, from, message) => Event::RadioMessage {
+            Self::RadioMessage(radio, from, under, message) => Event::RadioMessage {
                 radio: LinkId(radio),
                 from,
+                under,
                 message: message.into_vec(),
             },
-            Self::RadioIntroduced(radio) => Event::RadioIntroduced { radio: LinkId(radio) },
+            Self::RadioIntroduced(radio, under) => Event::RadioIntroduced {
+                radio: LinkId(radio),
+                under,
+            },
             Self::RadioReady(radio) => Event::RadioReady { radio: LinkId(radio) },
             Self::Announced(author, frame) => Event::Announced {
                 author,

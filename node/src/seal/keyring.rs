@@ -1,5 +1,6 @@
 //! The keys that a node has of a space.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::{Body, Place};
@@ -15,6 +16,8 @@ pub struct Keyring {
     /// An epoch whose key came otherwise than by a statement: the current one until there is a statement about it.
     told: Option<EpochId>,
     current: Option<EpochId>,
+    /// All epochs, the newest first.
+    newest_first: Vec<EpochId>,
 }
 
 /// The same keys, in the same use: epochs bear the names of their keys.
@@ -39,6 +42,7 @@ impl Keyring {
             first: Some(id),
             told: None,
             current: Some(id),
+            newest_first: vec![id],
             epochs: BTreeMap::from([(id, key)]),
         }
     }
@@ -47,6 +51,7 @@ impl Keyring {
     pub fn with_told(mut self, key: EpochKey) -> Self {
         self.told = Some(key.id());
         self.current = self.told;
+        self.newest_first.insert(0, key.id());
         self.epochs.insert(key.id(), key);
         self
     }
@@ -94,6 +99,11 @@ impl Keyring {
             .filter(is_news)
             .or_else(|| membership.current_epoch(&known))
             .or(self.first);
+        self.newest_first = known.into_iter().collect();
+        self.newest_first.sort_by_key(|epoch| {
+            let begun = membership.epoch_begun(*epoch);
+            (Some(*epoch) != self.current, Reverse(begun), *epoch)
+        });
         learned
     }
 
@@ -115,6 +125,13 @@ impl Keyring {
     /// The key under which new documents are sealed.
     pub fn current(&self) -> Option<&EpochKey> {
         self.epochs.get(&self.current?)
+    }
+
+    /// All keys: the current one, then the others from the newest to the oldest.
+    pub fn newest_first(&self) -> impl Iterator<Item = &EpochKey> {
+        self.newest_first
+            .iter()
+            .filter_map(|epoch| self.epochs.get(epoch))
     }
 
     /// What stands for `path`. `None`: that takes a key, and there is none here.

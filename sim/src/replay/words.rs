@@ -38,14 +38,14 @@ fn given(given: &Given) -> String {
         Given::Frame(link, frame) => format!("frame on link {link}: {}", message(frame)),
         Given::RadioUp(radio, ..) => format!("radio {radio} is up"),
         Given::RadioDown(radio) => format!("radio {radio} is down"),
-        Given::RadioMessage(radio, from, bytes) => {
+        Given::RadioMessage(radio, from, _, bytes) => {
             format!(
                 "{} by radio {radio} from {}",
                 radio_message_name(bytes),
                 node(from)
             )
         }
-        Given::RadioIntroduced(radio) => format!("somebody new is heard by radio {radio}"),
+        Given::RadioIntroduced(radio, _) => format!("somebody new is heard by radio {radio}"),
         Given::RadioReady(radio) => format!("radio {radio} has room"),
         Given::Announced(author, frame) => format!("gossip of {}: {}", node(author), message(frame)),
         Given::StorageFree(bytes) => format!("the disk has room for {bytes} bytes"),

@@ -181,7 +181,7 @@ impl Radio {
     pub(crate) fn start(
         link: LinkId,
         node: PeerKey,
-        key: SpaceKey,
+        keys: Vec<SpaceKey>,
         modem: SimModem,
         band: &'static SubBand,
         generation: u64,
@@ -204,7 +204,7 @@ impl Radio {
         };
         let mut station = Station::new(StationConfig {
             node,
-            keys: vec![key],
+            keys,
             timing: match RnodeTiming::new(&modem.config) {
                 honest if leaks => Box::new(Understated(honest)),
                 honest => Box::new(honest),

@@ -132,6 +132,7 @@ impl World {
             Broadcast {
                 slot,
                 lane: Lane::Control,
+                under: None,
                 name,
                 bytes,
                 audience: 1,

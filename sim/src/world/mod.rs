@@ -656,7 +656,10 @@ impl World {
             Action::Reply { request, result } => self.replied(node, request, result)?,
             Action::Release(chunks) => self.nodes[node].release(chunks)?,
             Action::Announce(frame) => self.gossip(node, &frame),
-            Action::Keys(keyring) => self.nodes[node].keyring = keyring,
+            Action::Keys(keyring) => {
+                self.nodes[node].keyring = keyring;
+                self.keys_changed(node)?;
+            }
             Action::Report(report) => {
                 if let Report::TwinOfOurs | Report::TwinOfPeer(_) | Report::RolledBack = report {
                     self.trace.record(self.now_us, Kind::Fault, node, b"report");

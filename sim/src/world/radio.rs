@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn::mesh::{Broadcast, EngineError, Event, Lane, LinkId, radio_carried_chunk, radio_chunk};
-use cairn::model::{Hash, NodeId};
+use cairn::model::{EpochId, Hash, NodeId};
 use cairn_transports::PeerKey;
 use cairn_transports::lora::modem::ReceivedFrame;
-use cairn_transports::lora::{Instant, Interest, StationCounts, StationOutput, SubBand, airtime_us};
+use cairn_transports::lora::{Instant, Interest, KeyName, StationCounts, StationOutput, SubBand, airtime_us};
 
 use super::antenna::{AirtimeLedger, Antenna, Packet, Radio, SimModem};
 use super::chronicle::Aired;
@@ -225,7 +225,7 @@ impl World {
         let radio = Radio::start(
             link,
             PeerKey(self.nodes[node].key.node_id().0),
-            self.spaces[self.nodes[node].space].radio_key.clone(),
+            self.nodes[node].frame_keys(),
             antenna.modem,
             air.band,
             self.lives << 32 | random,
@@ -287,6 +287,7 @@ impl World {
                 radio,
                 slot: u64::from(u32::from_be_bytes(name)) | 1 << 63,
                 lane: Lane::Bulk,
+                under: None,
                 name,
                 message: radio_chunk(bytes),
             },
@@ -307,6 +308,7 @@ impl World {
             let message = cairn_transports::lora::Broadcast {
                 slot: broadcast.slot,
                 lane,
+                under: broadcast.under.map(|epoch| KeyName(epoch.0)),
                 name: broadcast.name,
                 bytes: broadcast.message,
                 audience: 1,
@@ -348,6 +350,19 @@ impl World {
         }
     }
 
+    /// A node's keys are others now.
+    pub(super) fn keys_changed(&mut self, node: NodeIndex) -> Result<(), EngineError> {
+        let now = Instant(self.now_us);
+        let keys = self.nodes[node].frame_keys();
+        match self.radio(node) {
+            Some(radio) => {
+                radio.station.set_keys(now, keys);
+                self.station_outputs(node)
+            }
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn station_due(&mut self, node: NodeIndex) -> Result<(), EngineError> {
         let now = Instant(self.now_us);
         let Some(radio) = self.radio(node).filter(|radio| radio.timer_at == Some(now.0)) else {
@@ -380,8 +395,13 @@ impl World {
                     self.nodes[node].senders = record;
                 }
                 StationOutput::Ready => self.handle(node, Event::RadioReady { radio: link })?,
-                StationOutput::Message { from, bytes } => self.radio_message(node, link, from, bytes)?,
-                StationOutput::Introduced => self.handle(node, Event::RadioIntroduced { radio: link })?,
+                StationOutput::Message { from, under, bytes } => {
+                    self.radio_message(node, link, from, EpochId(under.0), bytes)?
+                }
+                StationOutput::Introduced { under } => {
+                    let under = EpochId(under.0);
+                    self.handle(node, Event::RadioIntroduced { radio: link, under })?
+                }
                 StationOutput::Heard { .. } | StationOutput::Ended { .. } => {}
             }
         }
@@ -404,11 +424,14 @@ impl World {
         node: NodeIndex,
         radio: LinkId,
         from: PeerKey,
+        under: EpochId,
         message: Vec<u8>,
     ) -> Result<(), EngineError> {
         self.trace.record(self.now_us, Kind::Message, node, &message);
         self.keep_heard(node, &message);
+        let is_current = (self.nodes[node].keyring.current()).is_some_and(|epoch| epoch.id() == under);
         match radio_carried_chunk(&message) {
+            Some(_) if !is_current => Ok(()),
             Some((chunk, bytes)) if self.nodes[node].expected.contains(&(radio, chunk)) => {
                 self.take_chunk(node, radio, chunk, bytes)
             }
@@ -419,8 +442,13 @@ impl World {
                 Ok(())
             }
             None => {
-                let from = NodeId(from.0);
-                self.handle(node, Event::RadioMessage { radio, from, message })
+                let event = Event::RadioMessage {
+                    radio,
+                    from: NodeId(from.0),
+                    under,
+                    message,
+                };
+                self.handle(node, event)
             }
         }
     }

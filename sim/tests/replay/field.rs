@@ -8,8 +8,8 @@ use cairn::mesh::{
     Precondition, Put, RadioProfile, RequestId, chunk_frame,
 };
 use cairn::model::{
-    Capabilities, Category, ChunkRef, Content, DocumentPath, Grant, Hash, Instant, KeyPair, Manifest,
-    Membership, NodeId, Now, Payload, Revocation, WallTime,
+    Capabilities, Category, ChunkRef, Content, DocumentPath, EpochId, Grant, Hash, Instant, KeyPair,
+    Manifest, Membership, NodeId, Now, Payload, Revocation, WallTime,
 };
 use cairn::record::{Head, Record, Tape, Writer, dump};
 use cairn::seal::{EpochKey, Keyring};
@@ -25,6 +25,7 @@ pub(crate) struct Node<S: Store> {
     pub(crate) key: KeyPair,
     pub(crate) store: S,
     engine: Option<Engine<S>>,
+    keyring: Keyring,
     tape: Tape,
     writer: Writer<Vec<u8>>,
     chunks: BTreeSet<Hash>,
@@ -70,6 +71,7 @@ impl<S: Store + Clone> Field<S> {
             key,
             store: store(),
             engine: None,
+            keyring: Keyring::new(),
             tape: Tape::default(),
             writer: Writer::new(Vec::new()).unwrap(),
             chunks: BTreeSet::new(),
@@ -104,6 +106,7 @@ impl<S: Store + Clone> Field<S> {
         if let Some(membership) = records::membership(&node.store.read().unwrap()).unwrap() {
             key.learn(&membership);
         }
+        node.keyring = key.space.clone();
         let config = Config {
             key,
             owner: self.owner.owner_id(),
@@ -142,6 +145,11 @@ impl<S: Store + Clone> Field<S> {
 
     pub(crate) fn engine(&self, at: usize) -> &Engine<S> {
         self.nodes[at].engine.as_ref().unwrap()
+    }
+
+    /// The epoch with whose key a node's frames are sealed.
+    pub(crate) fn epoch(&self, at: usize) -> EpochId {
+        self.nodes[at].keyring.current().unwrap().id()
     }
 
     fn id(&self, at: usize) -> NodeId {
@@ -256,14 +264,19 @@ impl<S: Store + Clone> Field<S> {
             Action::Broadcast(broadcast) => {
                 for to in (0..self.nodes.len()).filter(|to| *to != at) {
                     let (from, message) = (self.id(at), broadcast.message.clone());
-                    let radio = RADIO;
-                    self.queue
-                        .push_back((to, Event::RadioMessage { radio, from, message }));
+                    let event = Event::RadioMessage {
+                        radio: RADIO,
+                        from,
+                        under: broadcast.under.unwrap_or(self.epoch(at)),
+                        message,
+                    };
+                    self.queue.push_back((to, event));
                 }
                 if broadcast.lane > Lane::Control {
                     self.queue.push_back((at, Event::RadioReady { radio: RADIO }));
                 }
             }
+            Action::Keys(keyring) => self.nodes[at].keyring = keyring,
             Action::Reply { request, result } => {
                 self.replies.insert(request, result);
             }

@@ -217,6 +217,7 @@ fn by_radio(marker: &[u8]) -> Vec<(usize, Vec<u8>)> {
         Event::RadioMessage {
             radio: RADIO,
             from,
+            under: field.epoch(1),
             message,
         },
     );

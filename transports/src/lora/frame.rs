@@ -369,10 +369,10 @@ impl Frame {
 mod tests {
     use super::*;
     use crate::PeerKey;
-    use crate::lora::SpaceKey;
+    use crate::lora::{KeyName, SpaceKey};
 
     fn key() -> FrameKey {
-        SpaceKey::new(0, [9; 32]).sender_key(PeerKey([1; 32]), 77)
+        SpaceKey::new(KeyName([0; 8]), &[9; 32]).sender_key(PeerKey([1; 32]), 77)
     }
 
     fn head() -> Head {
@@ -444,7 +444,7 @@ mod tests {
 
     #[test]
     fn an_introduction_needs_no_acquaintance() {
-        let key = SpaceKey::new(1, [9; 32]).introduction_key();
+        let key = SpaceKey::new(KeyName([1; 8]), &[9; 32]).introduction_key();
         let introduction = Introduction {
             node: [4; 32],
             generation: 99,

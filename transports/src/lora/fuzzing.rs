@@ -10,7 +10,7 @@ use super::modem::{
 };
 use super::outgoing::{Next, Outgoing};
 use super::seal::NONCE_LEN;
-use super::{CodingRate, Instant, SpaceKey, SpreadingFactor};
+use super::{CodingRate, Instant, KeyName, SpaceKey, SpreadingFactor};
 use crate::PeerKey;
 
 /// Most outputs of a driver for one piece of input.
@@ -139,7 +139,7 @@ pub fn rylr(input: &[u8]) -> bool {
 /// A frame from the air. The first byte chooses: 0, taken as it is, and nothing opens; 2, an introduction; else a frame, sealed by a member
 /// with whatever it says, and what opens is sealed again to the same bytes.
 pub fn radio_frame(input: &[u8]) -> bool {
-    let space = SpaceKey::new(1, [9; 32]);
+    let space = SpaceKey::new(KeyName([1; 8]), &[9; 32]);
     let peer = PeerKey([1; 32]);
     let key = space.sender_key(peer, 5);
     let Some((&[mode, first, counter, block, symbol], body)) = input.split_first_chunk() else {

@@ -113,13 +113,30 @@ pub(super) enum Taken {
 }
 
 /// All unfinished objects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Incoming {
     partials: BTreeMap<TransferKey, Partial>,
     finished: VecDeque<(TransferKey, ObjectId)>,
+    /// Bytes that they may take.
+    bytes_max: usize,
+}
+
+impl Default for Incoming {
+    fn default() -> Self {
+        Self {
+            partials: BTreeMap::new(),
+            finished: VecDeque::new(),
+            bytes_max: REASSEMBLY_BYTES_MAX,
+        }
+    }
 }
 
 impl Incoming {
+    /// How much they may take from the next fragment on, in bytes.
+    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
     /// A sender counts its transfers anew. What came of them is kept under numbers that none has.
     pub(super) fn begins_anew(&mut self, from: PeerKey) {
         self.finished
@@ -401,7 +418,7 @@ impl Incoming {
         self.partials
             .retain(|_, partial| now.us_since(partial.heard) < KEPT_US);
         let new = usize::from(!self.partials.contains_key(&keep));
-        while self.partials.len() + new > PARTIALS_MAX || self.bytes() + more > REASSEMBLY_BYTES_MAX {
+        while self.partials.len() + new > PARTIALS_MAX || self.bytes() + more > self.bytes_max {
             let oldest = self
                 .partials
                 .iter()

@@ -49,7 +49,7 @@ pub use queue::Slot;
 #[cfg(feature = "lora")]
 pub use radio::{Radio, RadioCommand, RadioConfig, RadioEvent, RecordSink, SendersSink};
 pub use region::{AirtimeLimit, Region, RegionError, SubBand};
-pub use seal::{SpaceKey, TAG_LEN};
+pub use seal::{KeyName, SpaceKey, TAG_LEN};
 pub use senders::{DamagedSenders, SendersRecord};
 pub use station::{Broadcast, Ending, Interest, Station, StationConfig, StationCounts, StationOutput};
 pub use time::Instant;

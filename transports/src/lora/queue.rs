@@ -1,6 +1,7 @@
 //! What waits to be sent: the most urgent lane first, and within a lane in the order in which it came.
 
 use super::outgoing::Outgoing;
+use super::seal::KeyName;
 use crate::Lane;
 
 /// Most jobs that wait.
@@ -21,6 +22,8 @@ pub(super) enum Load {
 pub(super) struct Job {
     pub(super) slot: Slot,
     pub(super) lane: Lane,
+    /// The key that it is sealed with; `None`: the current one.
+    pub(super) under: Option<KeyName>,
     pub(super) load: Load,
 }
 
@@ -60,6 +63,11 @@ impl Queue {
         Some(self.jobs.remove(at))
     }
 
+    /// Drops those that were to be sealed with the current key.
+    pub(super) fn drop_current(&mut self) {
+        self.jobs.retain(|job| job.under.is_some());
+    }
+
     pub(super) fn first(&self) -> Option<&Job> {
         self.jobs.first()
     }
@@ -86,6 +94,7 @@ mod tests {
         Job {
             slot,
             lane,
+            under: None,
             load: Load::Single(vec![slot as u8]),
         }
     }

@@ -17,7 +17,7 @@ use super::port::Port;
 use super::queue::Slot;
 use super::senders::SendersRecord;
 use super::station::{Broadcast, Ending, Interest, Station, StationConfig, StationCounts, StationOutput};
-use super::{Budget, Instant, ObjectId, SpaceKey, SubBand};
+use super::{Budget, Instant, KeyName, ObjectId, SpaceKey, SubBand};
 use crate::PeerKey;
 
 /// Budgets remember what was used before the start, so time begins two hours in.
@@ -46,7 +46,7 @@ pub struct RadioConfig {
     pub band: &'static SubBand,
     /// Whose radio it is.
     pub node: PeerKey,
-    /// The keys of the space: the first seals, all open.
+    /// The keys of the space: see [`Station::set_keys`].
     pub keys: Vec<SpaceKey>,
     /// Greater than at any start before, as far as one can tell, with random low bits.
     pub generation: u64,
@@ -77,6 +77,8 @@ pub enum RadioCommand {
     Forget(ObjectId),
     /// What is wanted of others.
     Interest(Interest),
+    /// The keys of the space from now on: see [`Station::set_keys`].
+    Keys(Vec<SpaceKey>),
 }
 
 /// What a radio tells.
@@ -97,6 +99,8 @@ pub enum RadioEvent {
     Message {
         /// Who sealed it.
         from: PeerKey,
+        /// With which key.
+        under: KeyName,
         /// What it says.
         bytes: Vec<u8>,
     },
@@ -117,7 +121,10 @@ pub enum RadioEvent {
         ending: Ending,
     },
     /// Somebody is heard for the first time, or was told who this station is: what was said before may not have been understood.
-    Introduced,
+    Introduced {
+        /// Under which key.
+        under: KeyName,
+    },
     /// There is room for a message.
     Ready,
     /// Sums since the start, and the used and allowed airtime of the window that has least left. Now and then.
@@ -270,6 +277,7 @@ impl Task {
             RadioCommand::Cancel(slot) => self.station.cancel(now, slot),
             RadioCommand::Forget(name) => self.station.forget(name),
             RadioCommand::Interest(interest) => self.station.set_interest(interest),
+            RadioCommand::Keys(keys) => self.station.set_keys(now, keys),
         }
     }
 
@@ -402,8 +410,8 @@ impl Task {
                     }
                     continue;
                 }
-                StationOutput::Message { from, bytes } => RadioEvent::Message { from, bytes },
-                StationOutput::Introduced => RadioEvent::Introduced,
+                StationOutput::Message { from, under, bytes } => RadioEvent::Message { from, under, bytes },
+                StationOutput::Introduced { under } => RadioEvent::Introduced { under },
                 StationOutput::Heard {
                     from,
                     rssi_dbm,

@@ -1,6 +1,6 @@
 //! Frames are encrypted and authenticated under keys that the members of a space share.
 //!
-//! A [`SpaceKey`] is what members know and nobody else. Of it every sender has a frame key of its own for each *generation*, which it draws
+//! A [`SpaceKey`] is what members know and nobody else; when one of them is shut out, the others get another. Of it every sender has a frame key of its own for each *generation*, which it draws
 //! anew whenever its radio starts: so a counter that begins at 0 never meets the same key twice, whatever a restored disk remembers.
 //! Frames are sealed by AES-256 in CCM with a tag of 8 bytes (RFC 3610; the length of RFC 6655's `CCM_8`): a radio that hears ten frames
 //! a second would have to be lied to for 10^10 years until one forgery is to be expected. Who sent a frame is known as far as members do
@@ -26,30 +26,39 @@ const HINT: &str = "cairn 1 radio hint";
 const SENDER: &str = "cairn 1 radio sender";
 const TAG: &str = "cairn 1 radio key tag";
 
+/// What its members call a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyName(pub [u8; 8]);
+
 /// The secret of a space, as far as radio frames go.
 #[derive(Clone)]
 pub struct SpaceKey {
-    epoch: u8,
+    name: KeyName,
     secret: Zeroizing<[u8; 32]>,
 }
 
 impl fmt::Debug for SpaceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SpaceKey(epoch {})", self.epoch)
+        write!(f, "SpaceKey({:?})", self.name)
     }
 }
 
 impl SpaceKey {
-    /// The key of an epoch. Frames carry the two lowest bits of the epoch, so that old and new keys can be in use side by side.
-    pub fn new(epoch: u8, secret: [u8; 32]) -> Self {
+    /// The key of this name.
+    pub fn new(name: KeyName, secret: &[u8; 32]) -> Self {
         Self {
-            epoch: epoch & 3,
-            secret: Zeroizing::new(secret),
+            name,
+            secret: Zeroizing::new(*secret),
         }
     }
 
+    pub(super) const fn name(&self) -> KeyName {
+        self.name
+    }
+
+    /// Two bits that frames carry in the clear: most of those that are sealed with another key of the space are told apart by them.
     pub(super) const fn epoch(&self) -> u8 {
-        self.epoch
+        self.name.0[0] & 3
     }
 
     fn derive(&self, context: &str, parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
@@ -127,10 +136,14 @@ mod tests {
 
     const ADA: PeerKey = PeerKey([1; 32]);
 
+    fn space(secret: u8) -> SpaceKey {
+        SpaceKey::new(KeyName([0; 8]), &[secret; 32])
+    }
+
     #[test]
     fn only_the_same_key_nonce_and_header_open() {
-        let space = SpaceKey::new(0, [9; 32]);
-        let key = space.sender_key(ADA, 5);
+        let own = space(9);
+        let key = own.sender_key(ADA, 5);
         let sealed = key.seal(&[3; 13], vec![1, 2], b"body");
         assert_eq!(sealed.len(), 2 + 4 + TAG_LEN);
         assert_eq!(
@@ -140,10 +153,10 @@ mod tests {
         assert_eq!(key.open(&[4; 13], &sealed[..2], &sealed[2..]), None);
         assert_eq!(key.open(&[3; 13], &[1, 3], &sealed[2..]), None);
         for other in [
-            space.sender_key(ADA, 6),
-            space.sender_key(PeerKey([2; 32]), 5),
-            SpaceKey::new(0, [8; 32]).sender_key(ADA, 5),
-            space.introduction_key(),
+            own.sender_key(ADA, 6),
+            own.sender_key(PeerKey([2; 32]), 5),
+            space(8).sender_key(ADA, 5),
+            own.introduction_key(),
         ] {
             assert_eq!(other.open(&[3; 13], &sealed[..2], &sealed[2..]), None);
         }
@@ -157,6 +170,10 @@ mod tests {
 
     #[test]
     fn a_key_does_not_show_itself() {
-        assert_eq!(format!("{:?}", SpaceKey::new(6, [9; 32])), "SpaceKey(epoch 2)");
+        let name = KeyName([6; 8]);
+        assert_eq!(
+            format!("{:?}", SpaceKey::new(name, &[9; 32])),
+            format!("SpaceKey({name:?})")
+        );
     }
 }

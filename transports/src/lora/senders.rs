@@ -23,6 +23,8 @@ pub use record::{DamagedSenders, SendersRecord};
 
 /// Most senders that are kept; the one that has been silent the longest goes.
 const SENDERS_MAX: usize = 256;
+/// Most keys of a space with which frames are opened: the newest.
+pub(super) const KEYS_MAX: usize = 16;
 /// A transfer goes on for so many frames of its sender at most; what claims to be older is a recording.
 const TRANSFER_AGE_MAX: u32 = 4096;
 /// So many frames of a sender are heard before the record is written again; whoever hears that another has started anew leaves out as
@@ -315,6 +317,7 @@ fn candidates(last: u32, low: u16) -> impl Iterator<Item = u32> {
 #[cfg(test)]
 mod tests {
     use super::super::frame::Place;
+    use super::super::seal::KeyName;
     use super::*;
 
     const ADA: PeerKey = PeerKey([1; 32]);
@@ -361,13 +364,16 @@ mod tests {
 
     fn voice(generation: u64) -> Voice {
         Voice {
-            key: SpaceKey::new(0, [9; 32]),
+            key: SpaceKey::new(KeyName([0; 8]), &[9; 32]),
             generation,
         }
     }
 
     fn senders(secret: u8) -> Senders {
-        Senders::new(SpaceKey::new(0, [secret; 32]), &SendersRecord::default())
+        Senders::new(
+            SpaceKey::new(KeyName([0; 8]), &[secret; 32]),
+            &SendersRecord::default(),
+        )
     }
 
     /// What a restart leaves, if the record is written whenever it must be.
@@ -383,7 +389,7 @@ mod tests {
         }
 
         fn start(&self) -> Senders {
-            Senders::new(SpaceKey::new(0, [9; 32]), &self.0)
+            Senders::new(SpaceKey::new(KeyName([0; 8]), &[9; 32]), &self.0)
         }
     }
 
@@ -469,7 +475,7 @@ mod tests {
         assert_eq!(counter(&again.open(Instant(0), &ada.say(next))), Some(next));
         assert_eq!(again.open(Instant(0), &ada.say(700)), Opened::Replay);
         // Under another key nothing of this was heard.
-        let mut other = Senders::new(SpaceKey::new(0, [8; 32]), &disk.0);
+        let mut other = Senders::new(SpaceKey::new(KeyName([0; 8]), &[8; 32]), &disk.0);
         assert_eq!(other.open(Instant(0), &ada.say(next)), Opened::Unknown);
         assert_eq!(other.record().count(), 0);
     }
@@ -484,7 +490,7 @@ mod tests {
 
     #[test]
     fn a_crowd_of_strangers_is_bounded() {
-        let key = SpaceKey::new(0, [9; 32]);
+        let key = SpaceKey::new(KeyName([0; 8]), &[9; 32]);
         let mut senders = Senders::new(key.clone(), &SendersRecord::default());
         for number in 0..1000_u32 {
             let mut node = [0; 32];

@@ -3,6 +3,9 @@
 //! Messages of the owner go out as they are when they fit in a frame, otherwise in fragments ([`super::outgoing`]). Between any two frames
 //! the most urgent lane is chosen anew. Before a burst the station waits for a random time; while it hears somebody's burst, or the time
 //! for answers to it, it holds back. Every frame is charged to the sub-band's budget before it goes.
+//!
+//! A space may have had several keys. Frames are sealed with the current one unless the owner says otherwise, and opened with all: the owner is
+//! told with which ([`StationOutput::Message`]), for whoever has an earlier one alone may have been shut out since.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
@@ -12,21 +15,21 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::budget::{Budget, BudgetRecord, Turn};
 use super::dwell::DwellTiming;
-use super::frame::{
-    Frame, Head, INTRODUCTION_LEN, MESSAGE_OVERHEAD, NEEDED_UNKNOWN, ObjectId, Place, Status,
-};
-use super::incoming::{Incoming, Taken, TransferKey};
+use super::frame::{Frame, Head, MESSAGE_OVERHEAD, NEEDED_UNKNOWN, ObjectId, Place, Status};
+use super::incoming::{Taken, TransferKey};
 use super::modem::{ReceivedFrame, Timing};
 use super::outgoing::{Next, Outgoing};
 use super::queue::{Job, Load, Queue, Slot};
-use super::seal::{FrameKey, SpaceKey};
-use super::senders::{Opened, Senders, SendersRecord};
+use super::seal::{KeyName, SpaceKey};
+use super::senders::{KEYS_MAX, Opened, SendersRecord};
 use super::{Instant, SubBand};
 use crate::{Lane, PeerKey};
 
+mod circle;
 mod introductions;
 
-use introductions::above;
+use circle::{Circle, share_room};
+use introductions::{Planned, above};
 
 /// The longest status.
 const STATUS_LEN: usize = MESSAGE_OVERHEAD + 5 + 8;
@@ -40,6 +43,8 @@ const WHO_PAUSE_LONGEST_US: u64 = 3_600_000_000;
 const UNHEARD: u64 = 12;
 /// One introduces oneself to those who ask at most so often, and that for each two neighbours.
 const INTRODUCE_PAUSE_US: u64 = 10_000_000;
+/// And so often to those who ask under an earlier key: some of them may have been shut out.
+const INTRODUCE_EARLIER_PAUSE_US: u64 = 600_000_000;
 /// Objects that were sent are kept for late statuses.
 const LINGERING_MAX: usize = 4;
 /// The airtime of so long decides how long a modem makes its frames wait.
@@ -51,7 +56,7 @@ const TURNAROUND_US: u64 = 150_000;
 pub struct StationConfig {
     /// Whose radio it is.
     pub node: PeerKey,
-    /// The keys of the space: the first seals, all open.
+    /// The keys of the space: see [`Station::set_keys`].
     pub keys: Vec<SpaceKey>,
     /// How long the modem's frames are and take; the band may allow less ([`DwellTiming`]).
     pub timing: Box<dyn Timing>,
@@ -78,6 +83,8 @@ pub struct Broadcast {
     pub slot: Slot,
     /// How urgent.
     pub lane: Lane,
+    /// The key that it is sealed with. `None`: the current one; with another one it does not go.
+    pub under: Option<KeyName>,
     /// The same bytes have the same name.
     pub name: ObjectId,
     /// What is sent: up to [`super::OBJECT_LEN_MAX`] bytes.
@@ -93,7 +100,7 @@ pub enum Ending {
     Sent,
     /// Nobody answered.
     Unheard,
-    /// It cannot be sent: too long for the link, or no room in the queue.
+    /// It cannot be sent: too long for the link, no room in the queue, or no such key.
     Refused,
 }
 
@@ -110,12 +117,17 @@ pub enum StationOutput {
     Message {
         /// Who sealed it.
         from: PeerKey,
+        /// With which key.
+        under: KeyName,
         /// What it says.
         bytes: Vec<u8>,
     },
     /// Somebody is heard for the first time, or began anew; or this station has told who it is to somebody who asked. What was said before
-    /// may not have been understood.
-    Introduced,
+    /// may not have been understood. Under an earlier key, whenever somebody says who it is.
+    Introduced {
+        /// Under which key.
+        under: KeyName,
+    },
     /// A frame of this neighbour came, this strong.
     Heard {
         /// Who.
@@ -154,7 +166,16 @@ pub struct StationCounts {
 /// The owner's object for which answers are awaited.
 struct Listening {
     slot: Slot,
+    under: Option<KeyName>,
     until: Instant,
+}
+
+/// An object that was sent, kept for late statuses.
+struct Sent {
+    slot: Slot,
+    lane: Lane,
+    under: Option<KeyName>,
+    object: Box<Outgoing>,
 }
 
 /// The radio of one node.
@@ -169,26 +190,23 @@ pub struct Station {
     boot: [u8; 16],
     boot_offset_us: i64,
     rng: ChaCha8Rng,
-    spaces: Vec<Senders>,
-    own_key: FrameKey,
-    own_hint: u8,
+    /// One for each key, the current one's first; never empty.
+    circles: Vec<Circle>,
     generation: u64,
     counter: u32,
-    incoming: Incoming,
     queue: Queue,
-    lingering: VecDeque<(Slot, Lane, Box<Outgoing>)>,
+    lingering: VecDeque<Sent>,
     listening: Option<Listening>,
     /// What this node wants of others.
     interest: Interest,
     /// Statuses that are due.
-    answers: BTreeMap<(TransferKey, u8), Instant>,
-    introduce: Option<(Instant, bool)>,
-    introduced: Option<Instant>,
+    answers: BTreeMap<(KeyName, TransferKey, u8), Instant>,
+    introduce: Option<Planned>,
     asked_who: Option<Instant>,
     /// How often that was since somebody new answered.
     asked_in_vain: u32,
-    /// Who is to be told which generation it has to exceed, and when.
-    correct: Option<(Instant, PeerKey, u64)>,
+    /// Who is to be told which generation it has to exceed.
+    correct: Option<(Planned, PeerKey, u64)>,
     corrected: Option<Instant>,
     /// The record of senders differs from the disk's.
     senders_changed: bool,
@@ -223,8 +241,6 @@ impl Station {
     /// A station whose modem is not up yet.
     pub fn new(config: StationConfig) -> Self {
         let mut rng = ChaCha8Rng::from_seed(config.seed);
-        let keys = config.keys.iter().cloned();
-        let spaces: Vec<Senders> = keys.map(|key| Senders::new(key, &config.senders)).collect();
         let last = config.senders.generation;
         let generation = if config.generation > last {
             config.generation
@@ -232,11 +248,13 @@ impl Station {
             above(last, &mut rng)
         };
         // A station without a key hears nobody and is heard by nobody.
-        let key = config
-            .keys
-            .first()
-            .cloned()
-            .unwrap_or_else(|| SpaceKey::new(0, config.seed));
+        let nobodys = || vec![SpaceKey::new(KeyName([0; 8]), &config.seed)];
+        let keys = Some(config.keys).filter(|keys| !keys.is_empty());
+        let circle = |key| Circle::new(key, config.node, generation, &config.senders);
+        let mut circles: Vec<Circle> = (keys.unwrap_or_else(nobodys).into_iter().take(KEYS_MAX))
+            .map(circle)
+            .collect();
+        share_room(&mut circles);
         Self {
             node: config.node,
             timing: Box::new(DwellTiming::new(config.timing, config.band)),
@@ -245,19 +263,15 @@ impl Station {
             boot: config.boot,
             boot_offset_us: config.boot_offset_us,
             rng,
-            own_key: key.sender_key(config.node, generation),
-            own_hint: key.hint(config.node),
-            spaces,
+            circles,
             generation,
             counter: 0,
-            incoming: Incoming::default(),
             queue: Queue::default(),
             lingering: VecDeque::new(),
             listening: None,
             interest: Interest::default(),
             answers: BTreeMap::new(),
             introduce: None,
-            introduced: None,
             asked_who: None,
             asked_in_vain: 0,
             correct: None,
@@ -281,12 +295,66 @@ impl Station {
     pub fn modem_up(&mut self, now: Instant) {
         self.up = true;
         self.in_flight = None;
-        if self.introduced.is_none() {
-            // After a power cut many begin at the same time.
-            let within = self.spread_us();
-            self.introduce = Some((now.after_us(self.random_below(within)), true));
+        if self.circles[0].introduced.is_none() {
+            self.begin_introduction(now);
         }
         self.pump(now);
+    }
+
+    /// From now on these are the keys of the space, the newest first: it is the current one, unless there is none. What waits to be sealed with
+    /// the one that was current is dropped, since its hearers may have been shut out meanwhile; what came under it stays.
+    pub fn set_keys(&mut self, now: Instant, keys: Vec<SpaceKey>) {
+        if keys.is_empty() {
+            return;
+        }
+        let before = self.circles[0].name();
+        let known = self.senders_record();
+        let mut old = std::mem::take(&mut self.circles);
+        for key in keys.into_iter().take(KEYS_MAX) {
+            let at = old.iter().position(|circle| circle.name() == key.name());
+            let circle = match at {
+                Some(at) => old.swap_remove(at),
+                None => Circle::new(key, self.node, self.generation, &known),
+            };
+            self.circles.push(circle);
+        }
+        if self.circles[0].name() != before {
+            let came = (self.circles.iter_mut().chain(&mut old))
+                .find(|circle| circle.name() == before)
+                .map(|circle| std::mem::take(&mut circle.incoming));
+            self.circles[0].incoming = came.unwrap_or_default();
+            self.queue.drop_current();
+            self.lingering.retain(|sent| sent.under.is_some());
+            self.listening.take_if(|listening| listening.under.is_none());
+            // Of another key's burst nothing holds the next one up but its random pause.
+            self.burst = None;
+            self.armed = None;
+            if let Some(job) = &mut self.in_flight {
+                job.take_if(|job| job.under.is_none());
+            }
+            self.told_ready = false;
+            self.asked_in_vain = 0;
+            self.begin_introduction(now);
+        }
+        share_room(&mut self.circles);
+        self.senders_changed = true;
+        self.pump(now);
+    }
+
+    fn senders_record(&self) -> SendersRecord {
+        let heard = self.circles.iter().flat_map(|circle| circle.senders.record());
+        SendersRecord {
+            generation: self.generation,
+            heard: heard.collect(),
+        }
+    }
+
+    /// The place of a key's circle.
+    fn circle(&self, under: Option<KeyName>) -> Option<usize> {
+        match under {
+            None => Some(0),
+            Some(name) => self.circles.iter().position(|circle| circle.name() == name),
+        }
     }
 
     /// The modem is gone. Nothing that waits is lost.
@@ -308,10 +376,12 @@ impl Station {
             }
         }
         let backlog = self.backlog_us(now);
-        if let Some(listening) = &mut self.listening {
+        if let Some(under) = self.listening.as_ref().map(|listening| listening.under) {
             // Answers may come from now on, or once the modem has sent what it holds.
-            let window = Self::window_us(&*self.timing, self.spaces.first(), now);
-            listening.until = now.after_us(window + backlog);
+            let window = self.window_us(self.circle(under).unwrap_or(0), now);
+            if let Some(listening) = &mut self.listening {
+                listening.until = now.after_us(window + backlog);
+            }
         }
         self.pump(now);
     }
@@ -332,19 +402,24 @@ impl Station {
         let Broadcast {
             slot,
             lane,
+            under,
             name,
             bytes,
             audience,
         } = message;
         let frame_len_max = self.timing.frame_len_max();
+        let Some(at) = self.circle(under) else {
+            return self.ended(slot, Ending::Refused);
+        };
         // Those who overhear may lack other parts than those who asked.
-        let audience = audience.max(self.neighbours(now).len());
+        let audience = audience.max(self.circles[at].neighbours(now).count());
         if lane > Lane::Control {
             self.told_ready = false;
         }
         // Somebody asks for more of what is on its way already: the poll at its end will ask what.
         if self.queue.iter_mut().any(|job| {
             job.slot == slot
+                && job.under == under
                 && matches!(&job.load, Load::Object(object) if object.transfer().is_some() && object.carries(name, &bytes))
         }) {
             return;
@@ -352,14 +427,14 @@ impl Station {
         let sent_before = self
             .lingering
             .iter()
-            .position(|(_, _, object)| object.carries(name, &bytes));
+            .position(|sent| sent.under == under && sent.object.carries(name, &bytes));
         let load = if bytes.len() + MESSAGE_OVERHEAD <= frame_len_max {
             Some(Load::Single(bytes))
-        } else if let Some((_, _, mut object)) = sent_before.and_then(|at| self.lingering.remove(at)) {
+        } else if let Some(Sent { mut object, .. }) = sent_before.and_then(|at| self.lingering.remove(at)) {
             object.resume();
             Some(Load::Object(object))
         } else {
-            let heard = self.incoming.had(name);
+            let heard = self.circles[at].incoming.had(name);
             Outgoing::new(name, bytes, frame_len_max, audience).map(|mut object| {
                 // When all of it was on air, whoever wants it has most of it.
                 if heard {
@@ -375,7 +450,14 @@ impl Station {
         {
             self.listening = None;
         }
-        let taken = load.is_some_and(|load| self.queue.put(Job { slot, lane, load }));
+        let taken = load.is_some_and(|load| {
+            self.queue.put(Job {
+                slot,
+                lane,
+                under,
+                load,
+            })
+        });
         if !taken {
             self.ended(slot, Ending::Refused);
         }
@@ -385,7 +467,7 @@ impl Station {
     /// Does not send a message that waits, or the rest of it.
     pub fn cancel(&mut self, now: Instant, slot: Slot) {
         self.queue.remove(slot);
-        self.lingering.retain(|(other, ..)| *other != slot);
+        self.lingering.retain(|sent| sent.slot != slot);
         if self
             .listening
             .as_ref()
@@ -398,7 +480,9 @@ impl Station {
 
     /// Its owner could not use this object yet: when it is sent again, it is taken as if it had never come.
     pub fn forget(&mut self, name: ObjectId) {
-        self.incoming.forget(name);
+        for circle in &mut self.circles {
+            circle.incoming.forget(name);
+        }
     }
 
     /// What this node wants of others: of nothing else it asks for repair.
@@ -406,13 +490,10 @@ impl Station {
         self.interest = interest;
     }
 
-    /// Neighbours: those heard lately.
+    /// Neighbours: those heard lately, under any key.
     pub fn neighbours(&self, now: Instant) -> BTreeSet<PeerKey> {
-        let since = Instant(now.0.saturating_sub(NEIGHBOUR_US));
-        self.spaces
-            .iter()
-            .flat_map(|space| space.heard_since(since))
-            .collect()
+        let circles = self.circles.iter();
+        circles.flat_map(|circle| circle.neighbours(now)).collect()
     }
 
     /// Sums since the start.
@@ -427,7 +508,7 @@ impl Station {
 
     /// Bytes of memory that unfinished objects of others take.
     pub fn reassembly_bytes(&self) -> usize {
-        self.incoming.bytes()
+        self.circles.iter().map(|circle| circle.incoming.bytes()).sum()
     }
 
     /// The longest message that goes in one frame, in bytes.
@@ -438,10 +519,7 @@ impl Station {
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<StationOutput> {
         if self.senders_changed {
-            return Some(StationOutput::Senders(SendersRecord {
-                generation: self.generation,
-                heard: self.spaces.iter().flat_map(Senders::record).collect(),
-            }));
+            return Some(StationOutput::Senders(self.senders_record()));
         }
         self.outputs.pop_front()
     }
@@ -451,13 +529,10 @@ impl Station {
         // While a frame or a record is under way nothing is concluded: what was due meanwhile is looked at when that is done.
         let is_held = self.in_flight.is_some() || self.awaits_record;
         let listening = self.listening.as_ref().filter(|_| !is_held);
-        let work = [
-            self.next_turn,
-            self.incoming.timeout(),
-            listening.map(|listening| listening.until),
-        ];
+        let work = [self.next_turn, listening.map(|listening| listening.until)];
+        let silences = self.circles.iter().filter_map(|circle| circle.incoming.timeout());
         if self.up {
-            work.into_iter().flatten().min()
+            work.into_iter().flatten().chain(silences).min()
         } else {
             None
         }
@@ -465,10 +540,14 @@ impl Station {
 
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((key, block)) = self.incoming.due(now) {
-            if self.is_wanted(key) {
-                let delay = self.random_below(self.slot_us());
-                self.answers.entry((key, block)).or_insert(now.after_us(delay));
+        for at in 0..self.circles.len() {
+            let name = self.circles[at].name();
+            while let Some((key, block)) = self.circles[at].incoming.due(now) {
+                if self.is_wanted(at, key) {
+                    let delay = self.random_below(self.slot_us());
+                    let answer = self.answers.entry((name, key, block));
+                    answer.or_insert(now.after_us(delay));
+                }
             }
         }
         self.pump(now);
@@ -476,81 +555,53 @@ impl Station {
 
     /// A frame came from the air.
     pub fn received(&mut self, now: Instant, received: &ReceivedFrame) {
-        let mut unknown = false;
-        for at in 0..self.spaces.len() {
-            let opened = self.spaces[at].open(now, &received.bytes);
-            self.senders_changed |= self.spaces[at].take_changed();
+        let mut unknown = None;
+        for at in 0..self.circles.len() {
+            let circle = &mut self.circles[at];
+            let (name, opened) = (circle.name(), circle.senders.open(now, &received.bytes));
+            self.senders_changed |= circle.senders.take_changed();
             match opened {
                 Opened::Introduced { peer, new, again } if peer != self.node => {
                     self.heard(peer, received);
                     if new {
                         self.asked_in_vain = 0;
-                        self.outputs.push_back(StationOutput::Introduced);
-                        self.incoming.begins_anew(peer);
+                        self.circles[at].incoming.begins_anew(peer);
                         self.leave_out_counters();
                     }
-                    // Where many are heard, one of them asks often.
-                    let pause_us = INTRODUCE_PAUSE_US * (self.neighbours(now).len() as u64 / 2).max(1);
-                    let pause = self
-                        .introduced
-                        .map_or(0, |last| pause_us.saturating_sub(now.us_since(last)));
-                    if again && self.introduce.is_none() {
-                        // Those who are not heard here may have told at the same time as this one: not again.
-                        let within = self.answers_us(now);
-                        let delay = pause + self.random_below(within);
-                        self.introduce = Some((now.after_us(delay), false));
+                    if new || at > 0 {
+                        self.outputs.push_back(StationOutput::Introduced { under: name });
+                    }
+                    if again && self.may_introduce(at) {
+                        self.answer_introduction(now, at);
                     }
                     self.pump(now);
                     return;
                 }
                 Opened::Frame { from, counter, frame } => {
                     self.heard(from, received);
-                    self.take(now, from, counter, frame, received.bytes.len());
+                    self.take(now, at, from, counter, frame, received.bytes.len());
                     self.pump(now);
                     return;
                 }
-                Opened::Unknown => unknown = true,
                 Opened::Behind { peer, generation } if peer != self.node => {
-                    self.correct_later(now, peer, generation);
+                    self.correct_later(now, at, peer, generation);
                     self.pump(now);
                     return;
                 }
-                Opened::Corrected { peer, generation } => {
+                // Whoever was shut out corrects nobody.
+                Opened::Corrected { peer, generation } if at == 0 => {
                     self.corrected(now, peer, generation);
                     self.pump(now);
                     return;
                 }
-                Opened::Behind { .. } => return,
+                Opened::Behind { .. } | Opened::Corrected { .. } => return,
                 Opened::Introduced { .. } | Opened::Replay => return,
+                Opened::Unknown => unknown = unknown.or(Some(name)),
                 Opened::Foreign => {}
             }
         }
         self.counts.frames_foreign += 1;
-        let may_ask = self
-            .asked_who
-            .is_none_or(|last| now.us_since(last) >= self.who_pause_us(now));
-        if unknown && may_ask && self.introduce.is_none() {
-            self.asked_who = Some(now);
-            self.asked_in_vain += 1;
-            let delay = self.random_below(4 * self.spread_us());
-            self.introduce = Some((now.after_us(delay), true));
-            self.pump(now);
-        }
-    }
-
-    /// Those who are asked who they are tell it within this time. Some of them are not heard here: chance alone keeps them apart.
-    fn answers_us(&self, now: Instant) -> u64 {
-        let own = self.timing.airtime_us(INTRODUCTION_LEN).unwrap_or(0);
-        (self.neighbours(now).len() as u64 + UNHEARD) * self.spread_us().max(2 * own)
-    }
-
-    /// How long not to ask unknown voices again.
-    fn who_pause_us(&self, now: Instant) -> u64 {
-        let shortest = self
-            .answers_us(now)
-            .clamp(*WHO_PAUSE_US.start(), *WHO_PAUSE_US.end());
-        let doublings = self.asked_in_vain.saturating_sub(3).min(8);
-        (shortest << doublings).min(WHO_PAUSE_LONGEST_US)
+        self.ask_who(now, unknown, &received.bytes);
     }
 
     fn heard(&mut self, from: PeerKey, received: &ReceivedFrame) {
@@ -562,24 +613,29 @@ impl Station {
         });
     }
 
-    fn take(&mut self, now: Instant, from: PeerKey, counter: u32, frame: Frame, len: usize) {
+    /// A message came, in the circle at this place.
+    fn message(&mut self, at: usize, from: PeerKey, bytes: Vec<u8>) {
+        let under = self.circles[at].name();
+        self.outputs
+            .push_back(StationOutput::Message { from, under, bytes });
+    }
+
+    fn take(&mut self, now: Instant, at: usize, from: PeerKey, counter: u32, frame: Frame, len: usize) {
         match frame {
-            Frame::Message { body } => self
-                .outputs
-                .push_back(StationOutput::Message { from, bytes: body }),
+            Frame::Message { body } => self.message(at, from, body),
             Frame::Fragment {
                 place,
                 poll,
                 head,
                 symbol,
-            } => self.fragment(now, from, place, poll, head, symbol, len),
+            } => self.fragment(now, at, from, place, poll, head, symbol, len),
             Frame::Poll {
                 transfer,
                 block,
                 head,
                 answer,
-            } => self.polled(now, from, counter, transfer, block, head, answer),
-            Frame::Status(status) => self.status(now, from, status),
+            } => self.polled(now, at, from, counter, transfer, block, head, answer),
+            Frame::Status(status) => self.status(now, at, from, status),
         }
     }
 
@@ -587,6 +643,7 @@ impl Station {
     fn fragment(
         &mut self,
         now: Instant,
+        at: usize,
         from: PeerKey,
         place: Place,
         poll: bool,
@@ -594,10 +651,11 @@ impl Station {
         symbol: Vec<u8>,
         len: usize,
     ) {
-        let window = Self::window_us(&*self.timing, self.spaces.first(), now);
+        let window = self.window_us(at, now);
         let airtime = self.timing.airtime_us(len).unwrap_or(0);
         let silence = 2 * window + 4 * airtime;
-        let taken = self.incoming.fragment(now, from, place, head, symbol, silence);
+        let incoming = &mut self.circles[at].incoming;
+        let taken = incoming.fragment(now, from, place, head, symbol, silence);
         let key = (from, place.transfer);
         self.hold(
             now,
@@ -608,10 +666,12 @@ impl Station {
             },
         );
         if let Taken::Complete(bytes) = taken {
-            self.answers.retain(|(other, _), _| *other != key);
-            self.outputs.push_back(StationOutput::Message { from, bytes });
+            let name = self.circles[at].name();
+            self.answers
+                .retain(|(under, other, _), _| (*under, *other) != (name, key));
+            self.message(at, from, bytes);
         } else if poll {
-            self.answer_later(now, key, place.block.unwrap_or(0), false);
+            self.answer_later(now, at, key, place.block.unwrap_or(0), false);
         }
     }
 
@@ -619,6 +679,7 @@ impl Station {
     fn polled(
         &mut self,
         now: Instant,
+        at: usize,
         from: PeerKey,
         counter: u32,
         transfer: u16,
@@ -633,18 +694,18 @@ impl Station {
         } else {
             high.saturating_sub(0x1_0000)
         };
-        let taken = self.incoming.poll(now, from, full, block, head);
-        let window = Self::window_us(&*self.timing, self.spaces.first(), now);
+        let taken = self.circles[at].incoming.poll(now, from, full, block, head);
+        let window = self.window_us(at, now);
         self.hold(now, window);
         if let Taken::Complete(bytes) = taken {
-            self.outputs.push_back(StationOutput::Message { from, bytes });
+            self.message(at, from, bytes);
         }
-        self.answer_later(now, (from, full), block, answer);
+        self.answer_later(now, at, (from, full), block, answer);
     }
 
-    fn is_wanted(&self, key: TransferKey) -> bool {
+    fn is_wanted(&self, at: usize, key: TransferKey) -> bool {
         self.interest.senders.contains(&key.0)
-            || match self.incoming.name(key) {
+            || match self.circles[at].incoming.name(key) {
                 Some(name) => self.interest.objects.contains(&name),
                 // It may be what is waited for: the answer will tell its name.
                 None => !self.interest.objects.is_empty(),
@@ -653,15 +714,16 @@ impl Station {
 
     /// Plans a status after a poll: soon for whoever lacks much, later for whoever lacks little. Whoever lacks nothing says so only if
     /// the poll asks for it.
-    fn answer_later(&mut self, now: Instant, key: TransferKey, block: u8, answer: bool) {
-        let Some(status) = self.status_of(key, block) else {
+    fn answer_later(&mut self, now: Instant, at: usize, key: TransferKey, block: u8, answer: bool) {
+        let Some(status) = self.status_of(at, key, block) else {
             return;
         };
         let complete = status.needed == 0;
-        if complete && !answer || !complete && !self.is_wanted(key) {
+        if complete && !answer || !complete && !self.is_wanted(at, key) {
             return;
         }
-        let slots = self.neighbours(now).len().clamp(1, 16) as u64 * self.slot_us();
+        let neighbours = self.circles[at].neighbours(now).count();
+        let slots = neighbours.clamp(1, 16) as u64 * self.slot_us();
         // Whoever lacks most of 64 symbols goes first.
         let lacks = u64::from(status.needed.min(64));
         let latest = slots / 2 + self.random_below(slots / 2);
@@ -670,29 +732,34 @@ impl Station {
         } else {
             latest - slots / 2 * lacks / 64
         };
-        self.answers.insert((key, block), now.after_us(delay));
-        let window = Self::window_us(&*self.timing, self.spaces.first(), now);
+        let name = self.circles[at].name();
+        self.answers.insert((name, key, block), now.after_us(delay));
+        let window = self.window_us(at, now);
         // The sender may wait for others, and its modem for the channel.
         let silence = 4 * window + self.timing.backlog_us() / 2;
-        self.incoming.postpone(now, key, silence);
+        self.circles[at].incoming.postpone(now, key, silence);
     }
 
-    fn status_of(&self, key: TransferKey, block: u8) -> Option<Status> {
-        let hint = self.spaces.first()?.key().hint(key.0);
-        self.incoming.status(key, block, hint)
+    fn status_of(&self, at: usize, key: TransferKey, block: u8) -> Option<Status> {
+        let circle = self.circles.get(at)?;
+        let hint = circle.senders.key().hint(key.0);
+        circle.incoming.status(key, block, hint)
     }
 
     /// Somebody tells what it lacks: of an object of this node, or of another's.
-    fn status(&mut self, now: Instant, from: PeerKey, status: Status) {
-        if status.sender == self.own_hint {
-            let neighbours = self.neighbours(now).len();
+    fn status(&mut self, now: Instant, at: usize, from: PeerKey, status: Status) {
+        if status.sender == self.circles[at].own_hint() {
+            let neighbours = self.circles[at].neighbours(now).count();
             let wanted = |outgoing: &Outgoing| {
                 outgoing
                     .transfer()
                     .is_some_and(|transfer| transfer as u16 == status.transfer)
             };
+            let name = self.circles[at].name();
+            let is_here = |under: Option<KeyName>| under.map_or(at == 0, |under| under == name);
             for job in self.queue.iter_mut() {
                 if let Load::Object(object) = &mut job.load
+                    && is_here(job.under)
                     && wanted(object)
                 {
                     object.answered(from, status);
@@ -700,6 +767,7 @@ impl Station {
                         None if !object.has_more() => {
                             self.listening = Some(Listening {
                                 slot: job.slot,
+                                under: job.under,
                                 until: now,
                             });
                         }
@@ -712,34 +780,33 @@ impl Station {
                     return;
                 }
             }
-            if let Some(at) = self.lingering.iter().position(|(_, _, object)| wanted(object))
+            let sent = |sent: &Sent| is_here(sent.under) && wanted(&sent.object);
+            if let Some(at) = self.lingering.iter().position(sent)
                 && status.needed > 0
-                && let Some((slot, lane, mut object)) = self.lingering.remove(at)
+                && let Some(mut sent) = self.lingering.remove(at)
             {
-                object.answered(from, status);
-                object.conclude();
+                sent.object.answered(from, status);
+                sent.object.conclude();
                 self.queue.put_first(Job {
-                    slot,
-                    lane,
-                    load: Load::Object(object),
+                    slot: sent.slot,
+                    lane: sent.lane,
+                    under: sent.under,
+                    load: Load::Object(sent.object),
                 });
             }
             return;
         }
         // Somebody else asks for the same, and for at least as much: what it gets helps this node as well.
-        let senders: Vec<PeerKey> = self
-            .spaces
-            .iter()
-            .flat_map(|space| space.by_hint(status.sender))
+        let circle = &self.circles[at];
+        let (name, senders) = (circle.name(), circle.senders.by_hint(status.sender));
+        let transfers: Vec<TransferKey> = senders
+            .filter_map(|sender| circle.incoming.find(sender, status.transfer))
             .collect();
-        for sender in senders {
-            let Some(key) = self.incoming.find(sender, status.transfer) else {
-                continue;
-            };
-            let own = self.status_of(key, status.block).map_or(0, |own| own.needed);
+        for key in transfers {
+            let own = self.status_of(at, key, status.block).map_or(0, |own| own.needed);
             let covered = own <= status.needed && (own > 0 || status.needed == 0);
             if covered && status.needed != NEEDED_UNKNOWN || own == 0 {
-                self.answers.remove(&(key, status.block));
+                self.answers.remove(&(name, key, status.block));
             }
         }
         self.hold(now, self.slot_us());
@@ -778,14 +845,11 @@ impl Station {
         self.timing.airtime_us(STATUS_LEN).unwrap_or(0) + TURNAROUND_US / 3
     }
 
-    /// How long answers to a poll may take.
-    fn window_us(timing: &dyn Timing, space: Option<&Senders>, now: Instant) -> u64 {
-        let since = Instant(now.0.saturating_sub(NEIGHBOUR_US));
-        let neighbours = space
-            .map_or(1, |space| space.heard_since(since).count())
-            .clamp(1, 16) as u64;
-        let answer = timing.airtime_us(STATUS_LEN).unwrap_or(0);
-        neighbours * (answer + TURNAROUND_US / 3) + answer + timing.access_delay_us() + 2 * TURNAROUND_US
+    /// How long answers to a poll may take, of those in the circle at this place.
+    fn window_us(&self, at: usize, now: Instant) -> u64 {
+        let neighbours = self.circles[at].neighbours(now).count().clamp(1, 16) as u64;
+        let answer = self.timing.airtime_us(STATUS_LEN).unwrap_or(0);
+        neighbours * self.slot_us() + answer + self.timing.access_delay_us() + 2 * TURNAROUND_US
     }
 
     fn random_below(&mut self, bound: u64) -> u64 {
@@ -827,22 +891,24 @@ impl Station {
     }
 
     fn send_answer(&mut self, now: Instant) -> bool {
-        while let Some((&(key, block), &at)) = self.answers.iter().min_by_key(|(_, at)| **at) {
+        while let Some((&answer, &at)) = self.answers.iter().min_by_key(|(_, at)| **at) {
             if at > now {
                 self.plan_turn(at);
                 return false;
             }
-            let status = self.status_of(key, block);
-            let Some(status) = status else {
-                self.answers.remove(&(key, block));
+            let (name, key, block) = answer;
+            let circle = self.circle(Some(name));
+            let status = circle.and_then(|circle| Some((circle, self.status_of(circle, key, block)?)));
+            let Some((circle, status)) = status else {
+                self.answers.remove(&answer);
                 continue;
             };
             let frame = Frame::Status(status);
             let len = STATUS_LEN;
             match self.may_send(now, len, 0) {
                 true => {
-                    self.answers.remove(&(key, block));
-                    let sealed = self.seal(&frame);
+                    self.answers.remove(&answer);
+                    let sealed = self.seal(circle, &frame);
                     self.transmit(now, sealed, None);
                     return true;
                 }
@@ -865,6 +931,7 @@ impl Station {
                     None => return,
                 },
             };
+            let circle = self.circle(job.under);
             // Bulk leaves some of the budget to what is more urgent.
             let spared = match job.lane {
                 Lane::Control => 0,
@@ -887,12 +954,12 @@ impl Station {
                     return;
                 }
             }
-            if self.too_long(len) {
+            let Some(circle) = circle.filter(|_| !self.too_long(len)) else {
                 if let Some(job) = self.queue.take_first() {
                     self.ended(job.slot, Ending::Refused);
                 }
                 continue;
-            }
+            };
             if !self.may_send(now, len, spared) {
                 return;
             }
@@ -903,7 +970,7 @@ impl Station {
             match &mut job.load {
                 Load::Single(body) => {
                     let frame = Frame::Message { body: body.clone() };
-                    let sealed = self.seal(&frame);
+                    let sealed = self.seal(circle, &frame);
                     self.transmit(now, sealed, Some(job));
                 }
                 Load::Object(object) => {
@@ -914,17 +981,18 @@ impl Station {
                     if begins {
                         self.counter = self.counter.wrapping_add(1);
                     }
-                    let (slot, transfer) = (job.slot, object.transfer());
+                    let (slot, under, transfer) = (job.slot, job.under, object.transfer());
                     // A poll may be a frame of its own, with the next counter.
                     let sealed = match &frame {
-                        Frame::Fragment { .. } => self.seal_with(&frame, transfer.unwrap_or(0)),
-                        _ => self.seal(&frame),
+                        Frame::Fragment { .. } => self.circles[circle].seal(&frame, transfer.unwrap_or(0)),
+                        _ => self.seal(circle, &frame),
                     };
                     self.burst = (!poll).then_some(slot);
                     self.queue.put_first(job);
                     if poll {
                         self.listening = Some(Listening {
                             slot,
+                            under,
                             // Until the frame is out nobody can answer.
                             until: Instant(u64::MAX),
                         });
@@ -957,7 +1025,12 @@ impl Station {
                     if self.lingering.len() >= LINGERING_MAX {
                         self.lingering.pop_front();
                     }
-                    self.lingering.push_back((slot, job.lane, object));
+                    self.lingering.push_back(Sent {
+                        slot,
+                        lane: job.lane,
+                        under: job.under,
+                        object,
+                    });
                 }
             }
         }
@@ -995,15 +1068,10 @@ impl Station {
         true
     }
 
-    fn seal(&mut self, frame: &Frame) -> Vec<u8> {
+    fn seal(&mut self, circle: usize, frame: &Frame) -> Vec<u8> {
         let counter = self.counter;
         self.counter = self.counter.wrapping_add(1);
-        self.seal_with(frame, counter)
-    }
-
-    fn seal_with(&self, frame: &Frame, counter: u32) -> Vec<u8> {
-        let epoch = self.spaces.first().map_or(0, |space| space.key().epoch());
-        frame.seal(&self.own_key, epoch, self.own_hint, counter)
+        self.circles[circle].seal(frame, counter)
     }
 
     fn transmit(&mut self, now: Instant, frame: Vec<u8>, job: Option<Job>) {

@@ -8,7 +8,7 @@
 //!   for each entry:
 //!     flags                            bits 0-1: 0 DELETE, 1 inline, 2 chunk, 3 manifest; bit 2: a context follows;
 //!                                      bit 3: the hybrid time's counter follows; bit 4: the content type is written out;
-//!                                      bit 6: it stays sealed
+//!                                      bit 6: it stays sealed; bit 7: it is sealed with the key that the frame is of
 //!     writer                           number, if there are several
 //!     sequence                         signed number, less the entry's before of that writer
 //!     time                             signed number: milliseconds after the entry before; after the writer's beginning for the first
@@ -23,9 +23,9 @@
 //!     chunk                            length, hash
 //!     manifest                         length, hash, length of what lies beside, that
 //! ```
-//! The frame itself is sealed with a key that all devices of the space have, as they have that of the first epoch. So a small document that is
-//! sealed under that travels opened, in fewer bytes, and compressed with its neighbours; who hears it seals it again, which gives the same, or its
-//! signature is wrong. What is sealed under a later epoch stays sealed: that key is there because somebody may not read it any more.
+//! The frame is of the space's current epoch, and whoever has that key has the first epoch's as well. So a small document that is sealed with one
+//! of the two travels opened, in fewer bytes, and compressed with its neighbours; who hears it seals it again, which gives the same, or its signature
+//! is wrong. What is sealed with another one stays sealed: not everybody may have that key yet.
 //!
 //! Bit 5 of the flags stands in recordings alone, which hold no contents: of an inline document, length and hash follow.
 //! See [`super::redact`].
@@ -89,6 +89,18 @@ const TYPES: [&str; 24] = [
     "audio/ogg",
 ];
 
+/// It travels opened, and is sealed with the key that the frame is of.
+const OF_FRAME: u8 = 128;
+
+/// Which key a body is sealed with that travels opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SealedWith {
+    /// The first epoch's.
+    First,
+    /// That of the epoch that the frame is of, which is another.
+    OfFrame,
+}
+
 /// The first bytes of a node id: enough to tell the members of a space apart, and a wrong guess fails at the signature.
 pub(super) type NodeRef = [u8; 4];
 
@@ -102,8 +114,8 @@ pub(super) const fn node_ref(node: NodeId) -> NodeRef {
 pub(super) struct Packed {
     pub(super) entry: Entry,
     pub(super) attachment: Option<Vec<u8>>,
-    /// What its small sealed body says, if it may travel so.
-    pub(super) opened: Option<OpenedBody>,
+    /// What its small sealed body says, if it may travel so, and what it is sealed with.
+    pub(super) opened: Option<(OpenedBody, SealedWith)>,
 }
 
 /// What is said of a PUT.
@@ -121,13 +133,13 @@ struct Told<'a> {
 impl Packed {
     /// The path that is said, if one is.
     fn path(&self) -> Option<&DocumentPath> {
-        let opened = self.opened.as_ref().map(|opened| &opened.opened.path);
+        let opened = self.opened.as_ref().map(|(opened, _)| &opened.opened.path);
         self.entry.change().name.path().or(opened)
     }
 
     fn told(&self) -> Option<Told<'_>> {
         let content = self.entry.content()?;
-        if let Some(OpenedBody { body, opened, hash }) = &self.opened
+        if let Some((OpenedBody { body, opened, hash }, _)) = &self.opened
             && let Contents::Inline(bytes) = &body.contents
         {
             return Some(Told {
@@ -309,6 +321,9 @@ fn put_entry(
     if packed.path().is_none() {
         flags |= SEALED;
     }
+    if matches!(packed.opened, Some((_, SealedWith::OfFrame))) {
+        flags |= OF_FRAME;
+    }
     out.push(flags);
     let writer = writers.index(change.dot.writer);
     if writers.0.len() > 1 {
@@ -383,7 +398,7 @@ pub(super) struct Decoded {
 }
 
 /// What stands for a document, and its body, sealed for the change of this name.
-pub(super) type SealAgain<'a> = dyn Fn(Dot, &Body) -> Option<(BlindName, Sealed)> + 'a;
+pub(super) type SealAgain<'a> = dyn Fn(Dot, &Body, SealedWith) -> Option<(BlindName, Sealed)> + 'a;
 
 /// Reads what [`encode`] wrote. Entries of writers whom `resolve` does not know, and those that `seal` can't seal, are left out.
 pub(super) fn decode(
@@ -452,6 +467,7 @@ pub(super) struct Read {
     /// The path, unless it stays sealed.
     place: std::result::Result<DocumentPath, BlindName>,
     operation: Operation,
+    with: SealedWith,
     /// Contents, or what lies beside.
     pub(super) bytes: Option<Vec<u8>>,
 }
@@ -467,7 +483,7 @@ impl Read {
                     content_type: content.content_type,
                     contents: Contents::Inline(self.bytes?),
                 };
-                let (name, sealed) = seal(self.dot, &body)?;
+                let (name, sealed) = seal(self.dot, &body, self.with)?;
                 let (operation, bytes) = sealed_operation(sealed, None);
                 (DocumentName::Sealed(name), operation, bytes)
             }
@@ -546,6 +562,11 @@ pub(super) fn read_entry(
         time: HybridTime(time_ms << 16 | counter),
         place,
         operation,
+        with: if flags & OF_FRAME != 0 {
+            SealedWith::OfFrame
+        } else {
+            SealedWith::First
+        },
         bytes,
     }))
 }
@@ -640,14 +661,18 @@ mod tests {
         Keyring::of_first(EpochKey::first(&key(7)))
     }
 
-    fn seal_again(dot: Dot, body: &Body) -> Option<(BlindName, Sealed)> {
+    fn seal_again(dot: Dot, body: &Body, with: SealedWith) -> Option<(BlindName, Sealed)> {
         let name = ring().name(&body.path)?;
         let place = Place {
             space: SPACE,
             name,
             dot,
         };
-        let SealedBody { seal, bytes } = ring().first()?.seal(&place, body).ok()?;
+        let key = match with {
+            SealedWith::First => ring().first()?.clone(),
+            SealedWith::OfFrame => EpochKey::first(&key(8)),
+        };
+        let SealedBody { seal, bytes } = key.seal(&place, body).ok()?;
         let hash = Hash::of(&bytes);
         Some((name, Sealed { seal, hash, bytes }))
     }
@@ -722,7 +747,12 @@ mod tests {
             content_type: content.content_type.clone(),
             contents: Contents::Inline(bytes.unwrap()),
         };
-        let (_, sealed) = seal_again(change.dot, &body).unwrap();
+        let with = if change.dot.sequence.0.is_multiple_of(2) {
+            SealedWith::OfFrame
+        } else {
+            SealedWith::First
+        };
+        let (_, sealed) = seal_again(change.dot, &body, with).unwrap();
         let attachment;
         (change.operation, attachment) = sealed_operation(sealed, None);
         let opened = Opened {
@@ -733,11 +763,14 @@ mod tests {
         Packed {
             entry: Entry::sign(change, key).unwrap(),
             attachment,
-            opened: Some(OpenedBody {
-                body,
-                opened,
-                hash: None,
-            }),
+            opened: Some((
+                OpenedBody {
+                    body,
+                    opened,
+                    hash: None,
+                },
+                with,
+            )),
         }
     }
 
@@ -848,7 +881,7 @@ mod tests {
         }
     }
 
-    /// As after a revocation, or from a node that lacks the key itself.
+    /// As from a node that lacks the key itself.
     #[test]
     fn what_stays_sealed_comes_back() {
         let manifest = Manifest::new(vec![crate::model::ChunkRef {

@@ -42,7 +42,7 @@ fn batch(bytes: &[u8]) -> bool {
     let (sender, space) = (key.node_id(), key.owner_id());
     let resolve = |wanted| (node_ref(sender) == wanted).then_some(sender);
     let ring = Keyring::of_first(EpochKey::first(&key));
-    let seal = |dot, body: &Body| {
+    let seal = |dot, body: &Body, _| {
         let name = ring.name(&body.path)?;
         let SealedBody { seal, bytes } = ring.first()?.seal(&Place { space, name, dot }, body).ok()?;
         let hash = Hash::of(&bytes);

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::custody::HEARD_FRAMES;
-use super::entries::{self, NodeRef, node_ref};
+use super::entries::{self, NodeRef, SealedWith, node_ref};
 use super::message::{Beacon, ChunkRef, RadioMessage, StatementRef};
-use super::neighbours::{Neighbour, Radio};
+use super::neighbours::Radio;
 use super::refused::{MessageName, Obstacle};
 use super::speak::{SLOT_WANT, WANT_PAUSE_MAX, message_name};
 use super::summary::{Digest, Summary};
@@ -14,19 +14,15 @@ use super::trickle::part;
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, LinkId, RadioProfile};
 use crate::model::access::{Area, Deed};
-use crate::model::{Clock, DocumentName, Dot, Grant, KeyEpoch, NodeId, Now, Revocation, Writer};
+use crate::model::{Clock, DocumentName, Dot, EpochId, Grant, KeyEpoch, NodeId, Now, Revocation, Writer};
 use crate::seal::{Body, Place};
 use crate::space::present_chunk;
 use crate::store::Store;
 
 /// Chunks that wait to be sent, at most.
 const SERVE_MAX: usize = 32;
-/// Statements are listed at most so often, in frames.
-const LIST_PAUSE_FRAMES: u64 = 30;
 /// So long, in frames, one waits for what is lacking to come by itself.
 const PATIENCE_FRAMES: u64 = 12;
-/// Nodes that know other members than this one does, at most.
-const STRANGERS_MAX: usize = 64;
 
 impl<S: Store> Engine<S> {
     pub(in crate::mesh) fn radio_up(&mut self, now: Now, radio: LinkId, profile: RadioProfile) {
@@ -42,10 +38,19 @@ impl<S: Store> Engine<S> {
         self.radios.refused.radio_down(radio);
     }
 
-    pub(in crate::mesh) fn radio_introduced(&mut self, now: Now, radio: LinkId) {
+    pub(in crate::mesh) fn radio_introduced(
+        &mut self,
+        now: Now,
+        radio: LinkId,
+        under: EpochId,
+    ) -> Result<()> {
+        if self.config.key.current_epoch() != Some(under) {
+            return self.earlier_voice(now, radio, under, None);
+        }
         if let Some(state) = self.radios.by_id.get_mut(&radio) {
             state.trickle.reset(now.instant, &mut self.rng);
         }
+        Ok(())
     }
 
     pub(in crate::mesh) fn radio_ready(&mut self, now: Now, radio: LinkId) {
@@ -70,10 +75,14 @@ impl<S: Store> Engine<S> {
         now: Now,
         radio: LinkId,
         from: NodeId,
+        under: EpochId,
         bytes: &[u8],
     ) -> Result<()> {
         if from == self.node || !self.radios.by_id.contains_key(&radio) || self.membership.is_revoked(from) {
             return Ok(());
+        }
+        if self.config.key.current_epoch() != Some(under) {
+            return self.earlier_voice(now, radio, under, Some((from, bytes)));
         }
         let Ok(message) = RadioMessage::decode(bytes) else {
             self.refuse(from, "it sent a damaged message by radio".into());
@@ -83,7 +92,7 @@ impl<S: Store> Engine<S> {
         match message {
             RadioMessage::Beacon(beacon) => self.beacon(now, radio, from, beacon, member),
             RadioMessage::StatementList(list) => {
-                self.statement_list(now, radio, &list);
+                self.statement_list(now, radio, None, from, &list);
                 Ok(())
             }
             RadioMessage::Statements {
@@ -162,16 +171,11 @@ impl<S: Store> Engine<S> {
         let Some(here) = self.radios.by_id.get_mut(&radio) else {
             return Ok(());
         };
-        if beacon.membership != own_membership && here.list.is_none() {
-            let earliest = here
-                .listed
-                .map_or(now.instant, |last| last.after(here.frames(LIST_PAUSE_FRAMES)));
-            here.list = Some(earliest.max(now.instant.after(here.frames(1) + jitter)));
-        }
         if beacon.membership == own_membership {
-            here.strangers.remove(&from);
-        } else if here.strangers.len() < STRANGERS_MAX {
-            here.strangers.insert(from);
+            here.talk.strangers.remove(&from);
+        } else {
+            here.plan_list(now.instant, None, jitter);
+            here.talk.note_stranger(from);
         }
         if !member {
             self.listen(radio);
@@ -179,27 +183,13 @@ impl<S: Store> Engine<S> {
         }
         let (ready, settles) = (here.ready, here.frames(2));
         let patience = here.frames(PATIENCE_FRAMES) + jitter;
-        let neighbour = here
-            .neighbours
-            .entry(from)
-            .or_insert_with(|| Neighbour::new(now.instant, Digest([0; 6])));
+        let neighbour = here.neighbour(now.instant, from, Digest([0; 6]));
         let news = neighbour.digest != beacon.clock;
         neighbour.digest = beacon.clock;
         neighbour.heard = now.instant;
         neighbour.membership = beacon.membership;
         let completed = !neighbour.complete && beacon.complete == beacon.clock;
         neighbour.complete = beacon.complete == beacon.clock;
-        if completed {
-            // It may have now what it was asked for in vain.
-            let vain = here
-                .wanted
-                .values_mut()
-                .filter(|wanted| now.instant >= wanted.coming_until);
-            for wanted in vain {
-                wanted.tries = 0;
-                wanted.again = wanted.again.min(now.instant.after(settles));
-            }
-        }
         let in_step = own == Some(beacon.clock);
         // What it held and what was sent to it may make a state that this node never was in.
         let state = state.or_else(|| {
@@ -218,6 +208,17 @@ impl<S: Store> Engine<S> {
             neighbour.forget_sent(now.instant, settles);
         }
         let (known, ahead) = (neighbour.known, neighbour.ahead);
+        if completed {
+            // It may have now what it was asked for in vain.
+            let vain = here
+                .wanted
+                .values_mut()
+                .filter(|wanted| now.instant >= wanted.coming_until);
+            for wanted in vain {
+                wanted.tries = 0;
+                wanted.again = wanted.again.min(now.instant.after(settles));
+            }
+        }
         let within = here.frames(HEARD_FRAMES);
         here.custody.heard(now.instant, within, &mut self.rng);
         // Others who are in step with this node can tell it as well.
@@ -296,13 +297,21 @@ impl<S: Store> Engine<S> {
         let owner = self.config.owner;
         let payloads = self.config.key.payloads();
         let resolve = |wanted| self.member_called(from, wanted);
-        let seal = |dot, body: &Body| {
+        let (first, current) = (self.config.key.first_epoch(), self.config.key.current_epoch());
+        let seal = |dot, body: &Body, with: SealedWith| {
             let DocumentName::Sealed(name) = self.config.key.name(&body.path)? else {
                 return None;
             };
-            let space = owner;
-            let sealed = self.config.key.seal_again(&Place { space, name, dot }, body)?;
-            Some((name, sealed))
+            let epoch = match with {
+                SealedWith::First => first,
+                SealedWith::OfFrame => current,
+            };
+            let place = Place {
+                space: owner,
+                name,
+                dot,
+            };
+            Some((name, self.config.key.seal_again(epoch?, &place, body)?))
         };
         let decoded = entries::decode(bytes, from, owner, payloads, &resolve, &seal);
         let Ok(carried) = decoded else {
@@ -347,11 +356,7 @@ impl<S: Store> Engine<S> {
         if let Some((slot, _)) = pushed {
             self.actions.push_back(Action::Withdraw { radio, slot });
         }
-        let sender = here
-            .neighbours
-            .entry(from)
-            .or_insert_with(|| Neighbour::new(now.instant, Digest([0; 6])));
-        sender.heard = now.instant;
+        here.neighbour(now.instant, from, Digest([0; 6])).heard = now.instant;
         for (node, neighbour) in &mut here.neighbours {
             for dot in &heard {
                 if *node == from {
@@ -413,10 +418,7 @@ impl<S: Store> Engine<S> {
             return Ok(());
         };
         let (ready, settles) = (here.ready, here.frames(2));
-        let neighbour = here
-            .neighbours
-            .entry(from)
-            .or_insert_with(|| Neighbour::new(now.instant, summary.digest));
+        let neighbour = here.neighbour(now.instant, from, summary.digest);
         neighbour.digest = summary.digest;
         neighbour.heard = now.instant;
         neighbour.known = true;
@@ -495,27 +497,8 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Somebody tells which statements of membership it knows.
-    fn statement_list(&mut self, now: Now, radio: LinkId, list: &[StatementRef]) {
-        let theirs: BTreeSet<StatementRef> = list.iter().copied().collect();
-        let own: BTreeSet<StatementRef> = self.statement_refs().into_iter().collect();
-        let jitter = self.jitter(Duration::from_secs(1));
-        if let Some(here) = self.radios.by_id.get_mut(&radio) {
-            here.statements.extend(own.difference(&theirs));
-            let lacking = theirs.difference(&own).next().is_some();
-            let listed = here
-                .listed
-                .is_some_and(|last| now.instant < last.after(here.frames(LIST_PAUSE_FRAMES)));
-            if lacking && !listed && here.list.is_none() {
-                here.list = Some(now.instant.after(here.frames(1) + jitter));
-            } else if !lacking {
-                here.list = None;
-            }
-        }
-    }
-
     /// Takes in grants, revocations and key epochs. Says whether some of them were not.
-    fn statements(
+    pub(super) fn statements(
         &mut self,
         now: Now,
         from: NodeId,
@@ -546,18 +529,15 @@ impl<S: Store> Engine<S> {
         }
         self.merge_membership_of(now, from, None, &theirs)?;
         // Others heard the same.
-        let own: BTreeSet<StatementRef> = grants
+        let said: BTreeSet<StatementRef> = grants
             .iter()
             .filter_map(|bytes| Grant::decode(bytes).ok())
             .map(|grant| grant.id().short())
             .chain(revocations.iter().map(|revocation| revocation.id().short()))
             .chain(key_epochs.iter().map(|statement| statement.id().short()))
             .collect();
-        for here in self.radios.by_id.values_mut() {
-            here.statements.retain(|statement| !own.contains(statement));
-        }
-        let known: BTreeSet<StatementRef> = self.statement_refs().into_iter().collect();
-        Ok(!own.is_subset(&known))
+        self.statements_were_said(&said);
+        Ok(!self.knows_statements(&said))
     }
 
     /// Tells the station what this node lacks, and from whom it may come.
@@ -570,7 +550,8 @@ impl<S: Store> Engine<S> {
             .iter()
             .filter(|(_, neighbour)| neighbour.ahead || !neighbour.known)
             .map(|(node, _)| *node)
-            .chain(here.strangers.iter().copied())
+            .chain(here.talk.strangers.iter().copied())
+            .chain(here.earlier.strangers())
             .collect();
         let chunks = here
             .wanted

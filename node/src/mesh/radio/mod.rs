@@ -8,10 +8,11 @@
 //! want       a payload that did not come with its entry
 //! custody    acknowledgements of nodes that are not heard, when somebody asks for them
 //! doubt      deletions of which even the tombstones are gone
+//! talk       who is a member, for those who lack some of the statements, or the current key
 //! ```
-//! What a node is told by its radio's station ([`Event::RadioMessage`](super::Event)) was sealed by a member of the space. Entries and
-//! statements of membership are signed by themselves and checked as on every other link; beacons and summaries count for what they are,
-//! a neighbour's word on what to send it.
+//! What a node is told by its radio's station ([`Event::RadioMessage`](super::Event)) was sealed by a member of the space, if with the current
+//! key; with an earlier one, by somebody who was a member once, and then only statements of membership count ([`talk`]). Entries and statements are
+//! signed by themselves and checked as on every other link; beacons and summaries count for what they are, a neighbour's word on what to send it.
 //!
 //! **Nothing is sent that the neighbours are known to have.** What a neighbour lacks follows from its latest beacon, less what was sent, by
 //! anybody, since: a neighbour in range of two senders will have heard either. Its next beacon shows whether it did. Whoever has written
@@ -37,6 +38,7 @@ mod refused;
 mod speak;
 mod squeeze;
 mod summary;
+mod talk;
 mod trickle;
 mod wire;
 

@@ -8,9 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use super::custody::Custody;
 use super::doubt::Doubt;
 use super::history::History;
-use super::message::{ChunkRef, MembershipDigest, StatementRef};
+use super::message::{ChunkRef, MembershipDigest};
 use super::refused::Refused;
 use super::summary::Digest;
+use super::talk::{EarlierTalk, Talk};
 use super::trickle::Trickle;
 use crate::mesh::{HeardStatus, LinkId, RadioProfile};
 use crate::model::{Clock, Dot, Hash, Instant, NodeId};
@@ -129,7 +130,10 @@ pub(super) struct Radio {
     /// Airtime that beacons may still take, in microseconds.
     pub(super) beacon_us: u64,
     pub(super) beacon_refilled: Instant,
+    /// Those who are heard under the current key.
     pub(super) neighbours: BTreeMap<NodeId, Neighbour>,
+    /// Those who were, when another key was the current one, and not since.
+    pub(super) aside: BTreeMap<NodeId, Neighbour>,
     /// When to look what somebody lacks.
     pub(super) push: Option<Instant>,
     /// What was pushed last, by slot: it may still wait for its turn.
@@ -138,13 +142,10 @@ pub(super) struct Radio {
     pub(super) summary: Option<(Instant, bool)>,
     /// The state that the last summary told of, and when.
     pub(super) told: Option<(Digest, Instant)>,
-    /// When to list the statements that are known.
-    pub(super) list: Option<Instant>,
-    pub(super) listed: Option<Instant>,
-    /// Those who know other statements than this node does.
-    pub(super) strangers: BTreeSet<NodeId>,
-    /// Statements that somebody lacks.
-    pub(super) statements: BTreeSet<StatementRef>,
+    /// What is said of membership, under the current key.
+    pub(super) talk: Talk,
+    /// And under earlier ones.
+    pub(super) earlier: EarlierTalk,
     /// Chunks to be sent, and from when on: others may ask for them as well.
     pub(super) serve: VecDeque<(Hash, Instant)>,
     pub(super) wanted: BTreeMap<Hash, Wanted>,
@@ -170,14 +171,13 @@ impl Radio {
             beacon_us: Self::beacon_us_max(&profile),
             beacon_refilled: now,
             neighbours: BTreeMap::new(),
+            aside: BTreeMap::new(),
             push: None,
             pushed: None,
             summary: None,
             told: None,
-            list: None,
-            listed: None,
-            strangers: BTreeSet::new(),
-            statements: BTreeSet::new(),
+            talk: Talk::default(),
+            earlier: EarlierTalk::default(),
             serve: VecDeque::new(),
             wanted: BTreeMap::new(),
             serving: None,
@@ -214,6 +214,18 @@ impl Radio {
         if self.neighbours.values().any(gone) {
             self.neighbours.retain(|_, neighbour| !gone(neighbour));
         }
+        self.aside.retain(|_, neighbour| !gone(neighbour));
+    }
+
+    /// What is known of a node that is heard under the current key; of one that is heard for the first time, that it is in this state.
+    pub(super) fn neighbour(&mut self, now: Instant, node: NodeId, digest: Digest) -> &mut Neighbour {
+        if !self.neighbours.contains_key(&node) {
+            self.earlier.came_over(node);
+        }
+        self.neighbours.entry(node).or_insert_with(|| {
+            let known = self.aside.remove(&node);
+            known.unwrap_or_else(|| Neighbour::new(now, digest))
+        })
     }
 
     /// A time in which so many beacons can be sent.
@@ -272,7 +284,7 @@ impl Radio {
     /// Every neighbour is known to be in this state.
     pub(super) fn all_at(&self, digest: Digest) -> bool {
         !self.neighbours.is_empty()
-            && self.strangers.is_empty()
+            && self.talk.strangers.is_empty()
             && self
                 .neighbours
                 .values()
@@ -316,7 +328,8 @@ impl Radios {
                 Some(radio.trickle.timeout()),
                 radio.push.filter(|_| radio.ready),
                 radio.summary.map(|(at, _)| at),
-                radio.list,
+                radio.talk.list,
+                radio.earlier.timeout(radio.talk_pause(), radio.ready),
                 waiting,
                 radio.wanted.values().map(|wanted| wanted.again).min(),
                 radio.doubt.as_ref().map(|doubt| doubt.ask),

@@ -141,7 +141,7 @@ mod tests {
             key().owner_id(),
             placeholders,
             &resolve,
-            &|_, _| None,
+            &|_, _, _| None,
         )
         .unwrap()
         .entries;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::entries::{self, Packed, node_ref};
-use super::message::{Beacon, CALLED_MAX, MembershipDigest, RadioMessage, StatementRef};
+use super::entries::{self, Packed, SealedWith, node_ref};
+use super::message::{Beacon, CALLED_MAX, MembershipDigest, RadioMessage};
 use super::neighbours::{Neighbour, Wanted};
 use super::refused::MessageName;
 use super::summary::{Digest, Runs, Summary};
@@ -15,14 +15,15 @@ use rand_chacha::rand_core::Rng;
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::oracle::OpenedBody;
 use crate::mesh::{Action, Broadcast, Lane, LinkId, RadioPrice};
-use crate::model::{Category, Clock, Content, Dot, Entry, Hash, NodeId, Now, Payload, Sequence, Writer};
+use crate::model::{
+    Category, Clock, Content, Dot, Entry, EpochId, Hash, NodeId, Now, Payload, Sequence, Writer,
+};
 use crate::space::{MissingEntry, chunk_record};
 use crate::store::Store;
 
 /// Slots of messages that newer ones replace.
 const SLOT_BEACON: u64 = 1;
 const SLOT_SUMMARY: u64 = 2;
-const SLOT_LIST: u64 = 3;
 pub(super) const SLOT_WANT: u64 = 4;
 pub(super) const SLOT_ASK: u64 = 5;
 pub(super) const SLOT_ACKNOWLEDGEMENTS: u64 = 6;
@@ -137,6 +138,18 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn broadcast(&mut self, radio: LinkId, slot: u64, lane: Lane, message: Vec<u8>) {
+        self.broadcast_under(radio, None, slot, lane, message);
+    }
+
+    /// Sends a message to those who have the key of an epoch; `None`: the current one's.
+    pub(super) fn broadcast_under(
+        &mut self,
+        radio: LinkId,
+        under: Option<EpochId>,
+        slot: u64,
+        lane: Lane,
+        message: Vec<u8>,
+    ) {
         let name = message_name(&message);
         if lane > Lane::Control
             && let Some(here) = self.radios.by_id.get_mut(&radio)
@@ -147,6 +160,7 @@ impl<S: Store> Engine<S> {
             radio,
             slot,
             lane,
+            under,
             name,
             message,
         }));
@@ -262,25 +276,6 @@ impl<S: Store> Engine<S> {
                 .map(|writer| (node_ref(writer.node), writer.incarnation))
                 .collect(),
         })
-    }
-
-    pub(super) fn statement_refs(&self) -> Vec<StatementRef> {
-        self.membership
-            .statements()
-            .map(|statement| statement.short())
-            .collect()
-    }
-
-    fn list_when_due(&mut self, now: Now, radio: LinkId) {
-        let Some(here) = self.radios.by_id.get_mut(&radio) else {
-            return;
-        };
-        if here.list.is_some_and(|at| at <= now.instant) {
-            here.list = None;
-            here.listed = Some(now.instant);
-            let message = RadioMessage::StatementList(self.statement_refs()).encode();
-            self.broadcast(radio, SLOT_LIST, Lane::Control, message);
-        }
     }
 
     /// Asks for payloads that did not come with their entries, where no other link brings them.
@@ -475,48 +470,34 @@ impl<S: Store> Engine<S> {
         radios.map(|(id, radio)| radio.price(*id, dot, chunks)).collect()
     }
 
-    /// What a small sealed body says, if it travels opened: it is sealed under the first epoch, whose key everybody has who can read the
-    /// frame.
-    fn opened_for_radio(&self, entry: &Entry, attachment: Option<&[u8]>) -> Option<OpenedBody> {
+    /// What a small sealed body says, if it travels opened: it is sealed with the first epoch's key or the current one, both of which everybody has who
+    /// can read the frame.
+    fn opened_for_radio(&self, entry: &Entry, attachment: Option<&[u8]>) -> Option<(OpenedBody, SealedWith)> {
         let content = entry
             .content()
             .filter(|content| content.payload == Payload::Inline)?;
-        (Some(content.seal?.epoch) == self.config.key.first_epoch())
-            .then(|| self.config.key.open(entry, attachment))
-            .flatten()
+        let epoch = Some(content.seal?.epoch);
+        let with = if epoch == self.config.key.first_epoch() {
+            SealedWith::First
+        } else if epoch == self.config.key.current_epoch() {
+            SealedWith::OfFrame
+        } else {
+            return None;
+        };
+        Some((self.config.key.open(entry, attachment)?, with))
     }
 
     /// Sends what is most worth sending, if the station has room: statements, then entries, then acknowledgements, then chunks.
     fn push_when_due(&mut self, now: Now, radio: LinkId) -> Result<()> {
-        let Some(here) = self.radios.by_id.get_mut(&radio).filter(|here| here.ready) else {
-            return Ok(());
-        };
-        if !here.statements.is_empty() {
-            let wanted = std::mem::take(&mut here.statements);
-            let slot = here.slot();
-            let grants = self.membership.grants();
-            let message = RadioMessage::Statements {
-                grants: grants
-                    .iter()
-                    .filter(|grant| wanted.contains(&grant.id().short()))
-                    .map(|grant| grant.encode())
-                    .collect(),
-                revocations: self
-                    .membership
-                    .revocations()
-                    .filter(|revocation| wanted.contains(&revocation.id().short()))
-                    .map(|revocation| revocation.encode())
-                    .collect(),
-                key_epochs: self
-                    .membership
-                    .key_epochs()
-                    .filter(|statement| wanted.contains(&statement.id().short()))
-                    .map(|statement| statement.encode())
-                    .collect(),
-            };
-            self.broadcast(radio, slot, Lane::Entries, message.encode());
+        if self.radios.by_id.get(&radio).is_none_or(|here| !here.ready) {
             return Ok(());
         }
+        if self.tell_statements(now, radio) {
+            return Ok(());
+        }
+        let Some(here) = self.radios.by_id.get_mut(&radio) else {
+            return Ok(());
+        };
         if here.push.is_some_and(|at| at <= now.instant) {
             here.push = None;
             if self.push_entries(now, radio)? {

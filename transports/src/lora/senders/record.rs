@@ -5,12 +5,11 @@
 //! ```
 //! Integers are big-endian. The checksum finds damage, not forgery: whoever writes to the disk has the key as well.
 
-use super::SENDERS_MAX;
+use super::{KEYS_MAX, SENDERS_MAX};
 
 const VERSION: u8 = 1;
 const HEARD_LEN: usize = 4 + 32 + 8 + 4;
-/// There are four epochs of keys.
-const HEARD_MAX: usize = 4 * SENDERS_MAX;
+const HEARD_MAX: usize = KEYS_MAX * SENDERS_MAX;
 
 /// A sender, and what counts as heard of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::frame::Introduction;
+use super::super::incoming::REASSEMBLY_BYTES_MAX;
 use super::*;
 use crate::lora::{AirtimeError, CodingRate, Modulation, Region, SpreadingFactor, airtime_us};
 
@@ -46,6 +48,8 @@ struct Air {
     deaf: Vec<(usize, usize)>,
     rng: ChaCha8Rng,
     got: Vec<Vec<Vec<u8>>>,
+    /// With which key what each station got was sealed.
+    under: Vec<Vec<KeyName>>,
     ended: Vec<(usize, Slot, Ending)>,
     introduced: usize,
     /// On each station's disk.
@@ -56,6 +60,10 @@ struct Air {
 
 fn peer(at: usize) -> PeerKey {
     PeerKey([at as u8 + 1; 32])
+}
+
+fn key(number: u8) -> SpaceKey {
+    SpaceKey::new(KeyName([number; 8]), &[number; 32])
 }
 
 fn open_band() -> &'static SubBand {
@@ -69,7 +77,7 @@ fn station(at: usize, band: &'static SubBand, generation: u64) -> Station {
 fn station_after(at: usize, band: &'static SubBand, generation: u64, senders: SendersRecord) -> Station {
     Station::new(StationConfig {
         node: peer(at),
-        keys: vec![SpaceKey::new(0, [7; 32])],
+        keys: vec![key(7)],
         timing: Box::new(Fast),
         band,
         budget: Budget::new(band),
@@ -92,6 +100,7 @@ impl Air {
             deaf: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             got: vec![Vec::new(); count],
+            under: vec![Vec::new(); count],
             ended: Vec::new(),
             introduced: 0,
             senders: vec![SendersRecord::default(); count],
@@ -121,9 +130,12 @@ impl Air {
                     self.senders[at] = SendersRecord::decode(&record.encode()).unwrap();
                     self.stations[at].senders_recorded();
                 }
-                StationOutput::Message { bytes, .. } => self.got[at].push(bytes),
+                StationOutput::Message { bytes, under, .. } => {
+                    self.got[at].push(bytes);
+                    self.under[at].push(under);
+                }
                 StationOutput::Ended { slot, ending } => self.ended.push((at, slot, ending)),
-                StationOutput::Introduced => self.introduced += 1,
+                StationOutput::Introduced { .. } => self.introduced += 1,
                 StationOutput::Heard { .. } | StationOutput::Ready => {}
             }
         }
@@ -207,6 +219,13 @@ impl Air {
         self.outputs(at);
     }
 
+    /// Gives a station keys, the newest first.
+    fn set_keys(&mut self, at: usize, keys: &[u8]) {
+        let keys = keys.iter().map(|number| key(*number)).collect();
+        self.stations[at].set_keys(Instant(self.now), keys);
+        self.outputs(at);
+    }
+
     fn play(&mut self, to: usize, frame: &[u8]) {
         let received = ReceivedFrame {
             bytes: frame.to_vec(),
@@ -251,6 +270,7 @@ fn message(slot: Slot, lane: Lane, len: usize) -> Broadcast {
     Broadcast {
         slot,
         lane,
+        under: None,
         name: [slot as u8; 4],
         bytes,
         audience: 1,
@@ -364,7 +384,11 @@ fn while_a_frame_is_out_the_end_of_listening_is_not_due() {
     }
     // An introduction goes out meanwhile, and the modem takes its time.
     let listening = air.stations[0].listening.as_ref().expect("it listens").until;
-    air.stations[0].introduce = Some((Instant(air.now), false));
+    air.stations[0].introduce = Some(Planned {
+        at: Instant(air.now),
+        under: key(7).name(),
+        again: false,
+    });
     let free = air.stations[0].hold_until.max(Instant(air.now));
     air.stations[0].handle_timeout(free);
     assert!(air.stations[0].in_flight.is_some());
@@ -556,4 +580,165 @@ fn a_day_of_bulk_keeps_to_the_duty_cycle_and_lets_urgent_ones_through() {
         "{airtime}"
     );
     assert!(longest < 10_000_000, "an urgent message waited {longest} us");
+}
+
+/// Three stations; the first two have another key from now on.
+fn after_a_change_of_keys() -> Air {
+    let mut air = Air::new(3, open_band(), 0, 9);
+    air.set_keys(0, &[8, 7]);
+    air.set_keys(1, &[8, 7]);
+    air.run(120_000_000);
+    air
+}
+
+#[test]
+fn what_is_said_with_the_next_key_is_for_those_who_have_it() {
+    let mut air = after_a_change_of_keys();
+    air.send(0, message(1, Lane::Entries, 40));
+    air.send(0, message(2, Lane::Bulk, 10_000));
+    air.run(600_000_000);
+    assert_eq!(air.got[1].len(), 2);
+    assert_eq!(air.under[1], [key(8).name(); 2]);
+    assert_eq!(air.got[2], Vec::<Vec<u8>>::new());
+    // Nobody waited for the one who hears nothing of it.
+    assert!(air.ended.contains(&(0, 2, Ending::Sent)), "{:?}", air.ended);
+}
+
+#[test]
+fn what_is_said_with_an_earlier_key_is_told_from_the_rest() {
+    let mut air = after_a_change_of_keys();
+    air.send(2, message(1, Lane::Entries, 40));
+    air.run(60_000_000);
+    assert_eq!(air.under[0], [key(7).name()]);
+    // It is answered with the key that its sender has.
+    let answer = Broadcast {
+        under: Some(key(7).name()),
+        ..message(2, Lane::Entries, 3_000)
+    };
+    air.send(0, answer.clone());
+    air.run(300_000_000);
+    assert_eq!(air.got[2], std::slice::from_ref(&answer.bytes));
+    // With one that is not here nothing is sent.
+    let unknown = Broadcast {
+        under: Some(key(6).name()),
+        ..answer
+    };
+    air.send(0, unknown);
+    air.run(60_000_000);
+    assert_eq!(air.ended.last(), Some(&(0, 2, Ending::Refused)));
+}
+
+#[test]
+fn what_waits_when_the_key_changes_is_not_sent() {
+    let mut air = Air::new(3, open_band(), 0, 9);
+    air.send(0, message(1, Lane::Bulk, 20_000));
+    air.run(3_000_000);
+    air.set_keys(0, &[8, 7]);
+    let from = air.recorded.len();
+    air.run(300_000_000);
+    for at in [1, 2] {
+        assert_eq!(air.got[at], Vec::<Vec<u8>>::new());
+    }
+    // Of what came so far nothing is lost.
+    air.set_keys(1, &[8, 7]);
+    air.run(120_000_000);
+    let before = air.bytes();
+    air.send(0, message(2, Lane::Bulk, 20_000));
+    air.send(0, message(1, Lane::Bulk, 20_000));
+    air.run(600_000_000);
+    assert_eq!(air.got[1].len(), 2);
+    assert!(air.bytes() - before < 2 * 22_000, "{}", air.bytes() - before);
+    let sealed_so = |frame: &&Vec<u8>| frame[..2] == [2 << 5 | key(7).epoch() << 3, key(7).hint(peer(0))];
+    // The frame that was out when the key changed is the last.
+    assert!(air.recorded[from..].iter().filter(sealed_so).count() <= 1);
+}
+
+#[test]
+fn those_with_different_keys_find_one_another_with_a_third() {
+    for (other, seed) in [(5, 1), (9, 2), (12, 3)] {
+        // The keys look alike on the air, or not: those of `other` and 8 differ in their low bits or not.
+        let mut air = Air::new(2, open_band(), 0, seed);
+        air.set_keys(0, &[8, 7]);
+        air.set_keys(1, &[other, 7]);
+        air.run(60_000_000);
+        let told = air.introduced;
+        for slot in 0..60 {
+            air.send(0, message(slot, Lane::Control, 20));
+            air.run(10_000_000);
+            air.send(1, message(slot, Lane::Control, 20));
+            air.run(10_000_000);
+        }
+        assert_eq!(air.got, vec![Vec::<Vec<u8>>::new(); 2]);
+        // Each told the other who it is, or was told.
+        assert!(air.introduced >= told + 2, "{other}: {}", air.introduced - told);
+    }
+}
+
+#[test]
+fn recordings_with_an_earlier_key_count_once_after_a_change_and_a_start() {
+    let mut air = Air::new(2, open_band(), 0, 5);
+    air.send(1, message(1, Lane::Control, 20));
+    air.run(10_000_000);
+    let frames = air.recorded.clone();
+    let got = air.got[0].len();
+    air.set_keys(0, &[8, 7]);
+    for frame in &frames {
+        air.play(0, frame);
+    }
+    assert_eq!(air.got[0].len(), got);
+    air.restart(0, 2);
+    air.set_keys(0, &[8, 7]);
+    for frame in &frames {
+        air.play(0, frame);
+    }
+    assert_eq!(air.got[0].len(), got);
+}
+
+#[test]
+fn room_is_shared_out_among_keys() {
+    let mut air = Air::new(1, open_band(), 0, 5);
+    air.set_keys(0, &[8, 7, 6]);
+    let fill = |air: &mut Air, number: u8| {
+        let voice = key(number).sender_key(peer(3), 9);
+        let introduction = Introduction {
+            node: peer(3).0,
+            generation: 9,
+            counter: 0,
+            again: false,
+            of_another: false,
+        };
+        let epoch = key(number).epoch();
+        air.play(
+            0,
+            &introduction.seal(&key(number).introduction_key(), epoch, [number; 13]),
+        );
+        for transfer in 0..24 {
+            for block in 0..12 {
+                for symbol in 0..64 {
+                    let place = Place {
+                        transfer,
+                        block: Some(block),
+                        symbol,
+                    };
+                    let frame = Frame::Fragment {
+                        place,
+                        poll: false,
+                        head: None,
+                        symbol: vec![0; 200],
+                    };
+                    air.play(0, &frame.seal(&voice, epoch, key(number).hint(peer(3)), transfer));
+                }
+            }
+        }
+        air.stations[0].reassembly_bytes()
+    };
+    let earlier = fill(&mut air, 6);
+    assert!(earlier <= REASSEMBLY_BYTES_MAX / 8, "{earlier}");
+    let both = fill(&mut air, 7);
+    assert!(both > earlier && both <= REASSEMBLY_BYTES_MAX / 4, "{both}");
+    let all = fill(&mut air, 8);
+    assert!(
+        all > REASSEMBLY_BYTES_MAX / 2 && all <= REASSEMBLY_BYTES_MAX,
+        "{all}"
+    );
 }
