@@ -639,6 +639,8 @@ fn what_waits_when_the_key_changes_is_not_sent() {
     for at in [1, 2] {
         assert_eq!(air.got[at], Vec::<Vec<u8>>::new());
     }
+    let again = |frame: &&Vec<u8>| frame[0] >> 5 == 2 && frame[1] == key(8).hint(peer(0));
+    assert_eq!(air.recorded[from..].iter().filter(again).count(), 0);
     // Of what came so far nothing is lost.
     air.set_keys(1, &[8, 7]);
     air.run(120_000_000);
