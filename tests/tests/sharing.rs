@@ -443,3 +443,89 @@ fn rights_change_devices_are_shut_out_and_whoever_left_comes_back() {
         ben.http().reads(&format!("/shared/notes/{name}"), body);
     }
 }
+
+#[test]
+fn devices_that_share_a_folder_apart_share_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = |name: &str| folder.path().join(name);
+    let mut laptop = Daemon::start(&home("laptop"), &["--user", "ada"]);
+    laptop.invite(&home("phone"), &[]);
+    let mut phone = Daemon::start(&home("phone"), &[]);
+    let ben = Daemon::start(&home("ben"), &["--user", "ben"]);
+    let cleo = Daemon::start(&home("cleo"), &["--user", "cleo"]);
+    let large = Random(4).bytes(300_000);
+    laptop.http().store("/shared/photos/roses", b"red");
+    laptop.http().store("/shared/photos/large", &large);
+    phone.http().reads("/shared/photos/large", &large);
+    phone.http().reads("/shared/photos/roses", b"red");
+    for other in [&ben, &cleo] {
+        let card = cairn(&other.home, &["card"]);
+        cairn(&laptop.home, &["card", "add", card.trim()]);
+        let card = cairn(&laptop.home, &["card"]);
+        cairn(&other.home, &["card", "add", card.trim()]);
+    }
+    eventually(DEADLINE, || {
+        let cards = json(&phone, &["card", "ls"]);
+        (cards.as_array().is_some_and(|cards| cards.len() == 2))
+            .then_some(())
+            .ok_or_else(|| cards.to_string())
+    });
+
+    // One is away, then the other: each shares the folder, and changes something there.
+    phone.terminate();
+    cairn(
+        &laptop.home,
+        &["share", "/shared/photos/", "--with", "ben", "--write"],
+    );
+    cairn(&laptop.home, &["share", "/shared/photos/", "--with", "cleo"]);
+    laptop.http().store("/shared/photos/by-laptop", b"laptop");
+    laptop.terminate();
+    phone.restart();
+    cairn(&phone.home, &["share", "/shared/photos/", "--with", "cleo"]);
+    phone.http().store("/shared/photos/by-phone", b"phone");
+    phone.http().store("/shared/photos/roses", b"white");
+    laptop.restart();
+
+    let all = [
+        ("by-laptop", &b"laptop"[..]),
+        ("by-phone", b"phone"),
+        ("large", &large),
+    ];
+    for node in [&laptop, &phone, &ben, &cleo] {
+        for (name, body) in all {
+            node.http().reads(&format!("/shared/photos/{name}"), body);
+        }
+    }
+    for node in [&laptop, &phone] {
+        eventually(DEADLINE, || {
+            let shares = json(node, &["shares"]);
+            let told = shares.as_array().unwrap();
+            let with = |share: &Value| share["with"].as_array().map_or(0, Vec::len);
+            let one = told.len() == 1 && told[0]["mounted"] == true && with(&told[0]) == 2;
+            // What both brought there is one; what they changed apart is shown.
+            let conflicts = json(node, &["conflicts"]);
+            let paths: Vec<&Value> = conflicts
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| &one["path"])
+                .collect();
+            (one && paths == ["/shared/photos/roses"])
+                .then_some(())
+                .ok_or_else(|| format!("{shares}\n{conflicts}"))
+        });
+    }
+
+    // Who is taken off is taken off, whoever let her in.
+    cairn(&laptop.home, &["unshare", "/shared/photos/", "--with", "cleo"]);
+    laptop.http().store("/shared/photos/later", b"NotForCleo");
+    ben.http().reads("/shared/photos/later", b"NotForCleo");
+    eventually(DEADLINE, || {
+        let told = share(&cleo, "/shared/photos/").unwrap();
+        (told["ended"] == true)
+            .then_some(())
+            .ok_or_else(|| told.to_string())
+    });
+    assert_eq!(status_of(&cleo.http(), "/shared/photos/later"), 404);
+    assert_eq!(files_with(&cleo.home, b"NotForCleo"), Vec::<PathBuf>::new());
+}

@@ -505,6 +505,7 @@ impl Desk {
         let resolve = Resolve {
             path: path.clone(),
             keep,
+            of: None,
         };
         node.command(Command::Resolve(resolve)).await?;
         Ok(json!({ "path": path.as_str(), "kept": keep.to_string() }))

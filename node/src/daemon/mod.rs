@@ -33,6 +33,7 @@ mod repair;
 mod run;
 mod share_custody;
 mod share_invitation;
+mod share_keys;
 mod share_records;
 mod shares;
 mod sign_in;

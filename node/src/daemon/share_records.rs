@@ -77,6 +77,8 @@ type GuestWire = (u8, String, NodeId, bool, Vec<NodeId>, String);
 #[derive(Clone, Default)]
 pub(super) struct ShareRecord {
     pub(super) own: Option<OwnShare>,
+    /// The movers of all concurrent versions of that record: several, if devices of the user shared the folder apart from one another.
+    pub(super) sharers: Vec<NodeId>,
     pub(super) guests: BTreeMap<OwnerId, Guest>,
     pub(super) admission: Option<Admission>,
 }
@@ -98,8 +100,8 @@ impl ShareRecord {
 pub(super) type ShareMap = BTreeMap<OwnerId, ShareRecord>;
 /// The names under which cards are kept, and the cards, by their users.
 pub(super) type CardMap = BTreeMap<OwnerId, (String, Card)>;
-/// Bodies of records, by what follows the root in their paths.
-type Bodies = BTreeMap<String, Zeroizing<Vec<u8>>>;
+/// Bodies of records, by what follows the root in their paths: the version that counts, and those that are concurrent with it.
+type Bodies = BTreeMap<String, Vec<Zeroizing<Vec<u8>>>>;
 
 /// The records of a user, in the user's own space.
 #[derive(Clone)]
@@ -134,11 +136,24 @@ impl ShareRecords {
             let Lookup::Found(found) = documents.document(&path)? else {
                 continue;
             };
-            let Some(body) = found.body.filter(|body| body.len() <= RECORD_LEN_MAX as u64) else {
+            let mut versions = Vec::new();
+            for head in &found.heads {
+                if head.dot != found.dot
+                    && let Lookup::Found(other) = documents.sibling(&path, head.dot)?
+                {
+                    versions.extend(other.body);
+                }
+            }
+            let Some(body) = found.body else {
                 continue;
             };
-            let name = path.as_str()[INTERNAL.len()..].to_owned();
-            bodies.insert(name, Zeroizing::new(body.read_at(0)?));
+            versions.insert(0, body);
+            versions.retain(|body| body.len() <= RECORD_LEN_MAX as u64);
+            let read = versions
+                .iter()
+                .map(|body| Ok(Zeroizing::new(body.read_at(0)?)))
+                .collect::<Result<Vec<_>, ReadError>>()?;
+            bodies.insert(path.as_str()[INTERNAL.len()..].to_owned(), read);
         }
         Ok(bodies)
     }
@@ -247,8 +262,9 @@ impl ShareRecords {
 
 fn cards(bodies: &Bodies) -> CardMap {
     let mut cards = BTreeMap::new();
-    for (name, body) in bodies {
+    for (name, versions) in bodies {
         if let Some(owner) = name.strip_prefix("users/")
+            && let Some(body) = versions.first()
             && let Some((_, called, text)) = read::<(u8, String, String)>(body)
             && let Ok(card) = Card::decode(&text)
             && card.owner.to_string() == owner
@@ -261,7 +277,10 @@ fn cards(bodies: &Bodies) -> CardMap {
 
 fn shares(bodies: &Bodies) -> ShareMap {
     let mut shares = ShareMap::new();
-    for (name, body) in bodies {
+    for (name, versions) in bodies {
+        let Some(body) = versions.first() else {
+            continue;
+        };
         let items: Vec<&str> = name.split('/').collect();
         let ["shares", space, rest @ ..] = &items[..] else {
             continue;
@@ -271,13 +290,19 @@ fn shares(bodies: &Bodies) -> ShareMap {
         };
         match rest {
             ["own"] => {
-                let own = read::<OwnWire>(body).and_then(|(_, seed, folder, mover)| {
+                let own = |body: &Zeroizing<Vec<u8>>| {
+                    let (_, seed, folder, mover) = read::<OwnWire>(body)?;
                     let key = KeyPair::from_seed(&seed);
                     let folder = FolderPath::parse(&folder).ok()?;
                     let fits = key.owner_id() == space && is_shareable(&folder);
                     fits.then_some(OwnShare { key, folder, mover })
-                });
-                shares.entry(space).or_default().own = own;
+                };
+                let record = shares.entry(space).or_default();
+                record.own = own(body);
+                let mut sharers: Vec<NodeId> = versions.iter().filter_map(own).map(|own| own.mover).collect();
+                sharers.sort_unstable();
+                sharers.dedup();
+                record.sharers = sharers;
             }
             ["admission"] => {
                 let admission = Admission::decode(body).filter(|admission| admission.space == space);

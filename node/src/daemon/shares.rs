@@ -13,12 +13,13 @@ use tokio::task::JoinHandle;
 
 use super::card::{Card, CardError};
 use super::custody_code::CustodyCode;
-use super::home::{HomeError, random_seed};
+use super::home::HomeError;
 use super::hosted::{Host, HostError, Hosted, Plan};
 use super::node::Mount;
 use super::run::RunError;
 use super::share_custody::{self, SIGNED_AT, Statements};
 use super::share_invitation::{Admission, InvitationError, is_shareable};
+use super::share_keys::{guest_keys, next_guest_key, share_key};
 use super::share_records::{
     CardMap, Guest, OwnShare, ShareMap, ShareRecord, ShareRecordError, ShareRecords, user_capabilities,
 };
@@ -27,7 +28,7 @@ use super::{Custody, Node, NodeError, transports};
 use crate::mesh::{Command, EngineError, Keys, PeerStatus};
 use crate::model::access::{self, Area, Asker, Deed};
 use crate::model::{
-    Capabilities, FolderPath, Grant, Hash, KeyPair, Membership, NodeId, OwnerId, Revocation, WallTime,
+    Capabilities, FolderPath, Grant, Hash, Membership, NodeId, OwnerId, Revocation, WallTime,
 };
 use crate::seal::{EpochKey, Keyring};
 use crate::service::{Lookup, ReadError};
@@ -384,9 +385,9 @@ impl Shares {
                     if let Some(other) = state.overlapping(folder) {
                         return Err(ShareError::Nested(other));
                     }
-                    let key = KeyPair::from_seed(&*random_seed()?);
+                    let epochs = self.0.home.documents().keys().get();
                     let own = OwnShare {
-                        key,
+                        key: share_key(epochs.current().ok_or(ShareError::TooEarly)?, folder),
                         folder: folder.clone(),
                         mover: self.0.host.device.node_id(),
                     };
@@ -399,17 +400,18 @@ impl Shares {
             self.0.records.put_own(&own).await?;
         }
         self.reconcile().await?;
+        let node = self.node(space).await?;
+        let mut members = self.0.membership(&node)?.ok_or(ShareError::TooEarly)?;
         if let Some(guest) = guest {
-            let membership = self.0.membership(&self.node(space).await?)?;
-            let stands = membership.is_some_and(|membership| !membership.is_revoked(guest.key));
-            if stands && guest.writes == writes && guest.devices == card.devices {
+            let may = members.granted_still(guest.key).map(may_write);
+            if may == Some(writes) && guest.devices == card.devices {
                 return Ok((called, guest.invitation));
             }
             // The old key counts no more; the user gets another.
-            self.revoke(&own, guest.key).await?;
+            self.take_back(&own, card.owner, guest.key).await?;
+            members = self.0.membership(&node)?.ok_or(ShareError::TooEarly)?;
         }
-        let node = self.node(space).await?;
-        let key = KeyPair::from_seed(&*random_seed()?);
+        let key = next_guest_key(&own.key, card.owner, &members);
         let now = self.0.host.clock.now().wall;
         let capabilities = user_capabilities(writes);
         let grant = Grant::issue(
@@ -484,7 +486,7 @@ impl Shares {
         };
         let mut gone = Vec::new();
         for (owner, guest) in record.guests.iter().filter(|(owner, guest)| fits(owner, guest)) {
-            self.revoke(own, guest.key).await?;
+            self.take_back(own, *owner, guest.key).await?;
             self.0.records.remove_guest(space, *owner).await?;
             gone.push(guest.user.clone());
         }
@@ -497,15 +499,16 @@ impl Shares {
         Ok(Some(gone))
     }
 
-    /// Takes back a user's key, and with it all that it signed.
-    async fn revoke(&self, own: &OwnShare, key: NodeId) -> Result<()> {
+    /// Takes back a user's keys, and with them all that they signed.
+    async fn take_back(&self, own: &OwnShare, guest: OwnerId, noted: NodeId) -> Result<()> {
         let space = own.key.owner_id();
-        let now = self.0.host.clock.now().wall;
-        let revocation = Revocation::issue(space, key, now, Vec::new(), &own.key);
-        self.node(space)
-            .await?
-            .command(Command::Revoke(revocation))
-            .await?;
+        let node = self.node(space).await?;
+        let members = self.0.membership(&node)?.ok_or(ShareError::TooEarly)?;
+        for key in guest_keys(&own.key, guest, noted, &members) {
+            let now = self.0.host.clock.now().wall;
+            let revocation = Revocation::issue(space, key, now, Vec::new(), &own.key);
+            node.command(Command::Revoke(revocation)).await?;
+        }
         Ok(())
     }
 
@@ -684,7 +687,10 @@ impl Shares {
             let guests = record.guests.iter().map(|(owner, guest)| GuestInfo {
                 owner: *owner,
                 user: guest.user.clone(),
-                writes: guest.writes,
+                // Another device may have given more.
+                writes: (membership.as_ref())
+                    .and_then(|membership| membership.granted_still(guest.key))
+                    .map_or(guest.writes, may_write),
                 devices: devices(guest.key),
             });
             all.push(ShareInfo {
@@ -735,6 +741,7 @@ impl Shares {
         }
         inner.finish_leaving(&mut state).await;
         inner.mount(&mut state).await?;
+        inner.agree(&state).await?;
         inner.entrust(&mut state).await;
         inner.deliver(&mut state);
         Ok(())
@@ -759,6 +766,10 @@ fn find<'a>(cards: &'a CardMap, whose: &str) -> Result<&'a (String, Card)> {
 fn has_ended(membership: &Membership, device: NodeId) -> bool {
     let still = membership.granted_still(device);
     !still.is_some_and(|own| access::may(Asker::Key(own), Deed::Read, Area::WHOLE))
+}
+
+fn may_write(own: Capabilities) -> bool {
+    access::may(Asker::Key(own), Deed::Write, Area::WHOLE)
 }
 
 fn overlap(a: &FolderPath, b: &FolderPath) -> bool {
@@ -1001,6 +1012,30 @@ impl Inner {
         let is_there = |membership: Membership| membership.capabilities(own.mover, now).is_some();
         own.mover == self.host.device.node_id()
             || !self.membership(&self.home).ok().flatten().is_some_and(is_there)
+    }
+
+    /// Where devices of this user shared a folder apart from one another, each brought there what it had: what says the same becomes one again. One of
+    /// them does it, until it has all that the others brought.
+    async fn agree(&self, state: &State) -> Result<()> {
+        for (space, record) in &state.records {
+            let (Some(own), Some(running)) = (&record.own, state.running.get(space)) else {
+                continue;
+            };
+            if record.sharers.len() < 2 || own.mover != self.host.device.node_id() {
+                continue;
+            }
+            let node = &running.hosted.node;
+            stray::agree(node).await?;
+            let peers = node.status().await?.peers;
+            let has_come = |sharer: &NodeId| {
+                let peer = peers.iter().find(|peer| peer.node == *sharer);
+                *sharer == own.mover || peer.is_some_and(|peer| peer.in_step || peer.revoked)
+            };
+            if record.sharers.iter().all(has_come) {
+                self.records.put_own(own).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Has those who keep the user's own space keep what the user shares: says so in its space, and sends them the code with which they begin, on each

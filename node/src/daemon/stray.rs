@@ -6,9 +6,10 @@
 use std::ops::ControlFlow;
 
 use super::{Node, NodeError};
-use crate::mesh::{Command, CommandError, Condition, Delete, Precondition, Reply, TagSet};
+use crate::mesh::{Command, CommandError, Condition, Delete, Precondition, Reply, Resolve, TagSet};
 use crate::model::{DocumentPath, ETag, FolderPath, PathError};
 use crate::service::{Body, Found, Lookup, ReadError, UploadError, Uploaded};
+use crate::space::Head;
 
 /// Places beside one that is taken, before that is given up.
 const BESIDE_MAX: usize = 100;
@@ -84,6 +85,39 @@ async fn copy_one(from: &Node, to: &Node, path: &DocumentPath) -> Result<Option<
         from: found.etag,
         to: there,
     }))
+}
+
+/// Concurrent versions that say the same become one version.
+pub(super) async fn agree(node: &Node) -> Result<(), StrayError> {
+    for (path, heads) in node.documents().conflicts(usize::MAX)? {
+        if let Err(error) = agree_on(node, &path, &heads).await {
+            tracing::warn!(%path, %error, "versions that may say the same stay side by side for now");
+        }
+    }
+    Ok(())
+}
+
+async fn agree_on(node: &Node, path: &DocumentPath, heads: &[Head]) -> Result<(), StrayError> {
+    let Lookup::Found(found) = node.documents().document(path)? else {
+        return Ok(());
+    };
+    let mut same_as_it = Vec::new();
+    for head in heads.iter().filter(|head| head.dot != found.dot) {
+        if let Lookup::Found(other) = node.documents().sibling(path, head.dot)?
+            && same(&found, &other).await?
+        {
+            same_as_it.push(head.dot);
+        }
+    }
+    if !same_as_it.is_empty() {
+        let resolve = Resolve {
+            path: path.clone(),
+            keep: found.dot,
+            of: Some(same_as_it),
+        };
+        node.command(Command::Resolve(resolve)).await?;
+    }
+    Ok(())
 }
 
 /// Removes here what was copied. What was changed or removed here since is changed or removed there first, unless it was changed there as well.

@@ -83,13 +83,15 @@ pub struct Delete {
     pub precondition: Precondition,
 }
 
-/// Makes one of a document's siblings the only version.
+/// Makes one of a document's siblings take the place of others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolve {
     /// Which document.
     pub path: DocumentPath,
     /// The sibling that stays.
     pub keep: Dot,
+    /// Those whose place it takes. `None`: all.
+    pub of: Option<Vec<Dot>>,
 }
 
 /// What fetching a document's payload takes.

@@ -207,7 +207,10 @@ impl<S: Store> Engine<S> {
             return Ok(Err(CommandError::NoSuchSibling(resolve.keep)));
         };
         let what = self.again(kept)?;
-        let heads: Vec<Dot> = document.heads().iter().map(|head| head.dot).collect();
+        let mut heads: Vec<Dot> = document.heads().iter().map(|head| head.dot).collect();
+        if let Some(of) = &resolve.of {
+            heads.retain(|head| *head == resolve.keep || of.contains(head));
+        }
         // The sibling that stays may lack chunks yet.
         let here = !self.pending.contains(&resolve.keep);
         let written = self.write(now, &document, &heads, &name, what, here)?;

@@ -62,7 +62,7 @@ pub enum GivenCommand {
     /// [`Command::Delete`]: path, conditions.
     Delete(DocumentPath, Vec<(bool, Tags)>),
     /// [`Command::Resolve`]
-    Resolve(DocumentPath, Dot),
+    Resolve(DocumentPath, Dot, Option<Vec<Dot>>),
     /// [`Command::Admit`]
     Admit(ByteBuf),
     /// [`Command::Revoke`]
@@ -119,7 +119,9 @@ impl GivenCommand {
                 )
             }
             Command::Delete(delete) => Self::Delete(delete.path.clone(), conditions(&delete.precondition)),
-            Command::Resolve(resolve) => Self::Resolve(resolve.path.clone(), resolve.keep),
+            Command::Resolve(resolve) => {
+                Self::Resolve(resolve.path.clone(), resolve.keep, resolve.of.clone())
+            }
             Command::Admit(grant) => Self::Admit(grant.encode().into()),
             Command::Revoke(revocation) => Self::Revoke(revocation.encode().into()),
             Command::Fetch { path, begin } => Self::Fetch(path.clone(), *begin),
@@ -143,7 +145,7 @@ impl GivenCommand {
                 path,
                 precondition: precondition(conditions),
             }),
-            Self::Resolve(path, keep) => Command::Resolve(Resolve { path, keep }),
+            Self::Resolve(path, keep, of) => Command::Resolve(Resolve { path, keep, of }),
             Self::Admit(grant) => Command::Admit(Grant::decode(&grant).ok()?),
             Self::Revoke(revocation) => Command::Revoke(Revocation::decode(&revocation).ok()?),
             Self::Fetch(path, begin) => Command::Fetch { path, begin },

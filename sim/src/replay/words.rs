@@ -62,7 +62,7 @@ fn command(command: &GivenCommand) -> String {
     match command {
         GivenCommand::Put(path, content, ..) => format!("put {path}, {} bytes", content.len),
         GivenCommand::Delete(path, _) => format!("delete {path}"),
-        GivenCommand::Resolve(path, keep) => format!("resolve {path}, keep {keep}"),
+        GivenCommand::Resolve(path, keep, _) => format!("resolve {path}, keep {keep}"),
         GivenCommand::Admit(_) => "admit a device".into(),
         GivenCommand::Revoke(_) => "revoke a device".into(),
         GivenCommand::Fetch(path, begin) => {

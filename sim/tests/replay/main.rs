@@ -111,7 +111,14 @@ fn linked(marker: &[u8]) -> Vec<(usize, Vec<u8>)> {
     };
     assert_eq!(siblings.heads().len(), 2);
     let (path_, keep) = (path("conflict"), siblings.heads()[1].dot);
-    field.command(0, Command::Resolve(Resolve { path: path_, keep }));
+    field.command(
+        0,
+        Command::Resolve(Resolve {
+            path: path_,
+            keep,
+            of: None,
+        }),
+    );
     let delete = Delete {
         path: path("chunk"),
         precondition: Precondition::default(),
