@@ -11,9 +11,9 @@ use cairn::mesh::{
     SyncRequest, space_tag,
 };
 use cairn::model::{
-    Capabilities, Change, Clock, Content, Context, DocumentName, Dot, Entry, EpochId, Grant, Hash,
-    HybridTime, Incarnation, Instant, KeyPair, Membership, NodeId, Now, Operation, Payload, Revocation,
-    Sequence, Sign, WallTime, Writer, codec,
+    Capabilities, Change, Clock, Content, Context, DocumentName, Dot, Entry, EpochId, EpochKeys, Grant, Hash,
+    HybridTime, Incarnation, Instant, KeyEpoch, KeyPair, Membership, NodeId, Now, Operation, Payload,
+    Revocation, Sequence, Sign, WallTime, Writer, codec,
 };
 use cairn::seal::{EpochKey, Keyring};
 use cairn::store::{MemoryStore, ReadTransaction, Store, Table};
@@ -714,6 +714,27 @@ fn by_radio_a_stolen_device_that_poses_as_another_changes_nothing() {
     assert!((1..80).contains(&earlier.len()), "{}", earlier.len());
     assert!(bytes < 80_000, "{bytes}");
 
+    // What it signs of keys now is not taken under the key that it has; from one who is still heard it may be older.
+    let claim = EpochKeys {
+        space: owner().owner_id(),
+        epoch: current,
+        earlier: vec![],
+        handed_on: vec![],
+        boxes: vec![],
+        shut_out: vec![device.node_id()],
+        issued: WallTime(START_MS + 1),
+    };
+    let claim = KeyEpoch::sign(claim, &thief).encode();
+    let len = claim.len();
+    let plain = [&[2, (len & 0x7f | 0x80) as u8, (len >> 7) as u8][..], &claim].concat();
+    let message = [&[STATEMENTS, 0][..], &plain].concat();
+    let known = victim.engine.membership().key_epochs().count();
+    victim.hears(&other, first, &message);
+    assert_eq!(victim.engine.membership().key_epochs().count(), known);
+    victim.hears(&other, current, &message);
+    assert_eq!(victim.engine.membership().key_epochs().count(), known + 1);
+    assert!(!victim.engine.membership().must_end(current));
+
     // The same is taken from one who has the current key.
     for message in &said {
         victim.hears(&other, current, message);
@@ -730,4 +751,34 @@ fn beacon_of(node: &mut Victim) -> Vec<u8> {
         }
     }
     panic!("no beacon within a minute");
+}
+
+/// Who shuts a device out may not be able to change keys, and nobody may write for long: by radio each frame is sealed with the key that it has.
+#[test]
+fn whoever_has_a_radio_changes_keys_once_somebody_is_shut_out() {
+    let (device, other, thief) = (key(2), key(3), key(4));
+    let members = space(&[&device, &other, &thief]);
+    let mut shut = members.clone();
+    let revocation = Revocation::issue(
+        owner().owner_id(),
+        thief.node_id(),
+        WallTime(START_MS),
+        members.statements_of(thief.node_id()),
+        &owner(),
+    );
+    shut.add_revocation(revocation).unwrap();
+    for has_radio in [true, false] {
+        let mut victim = Victim::new(&device, &members, 1);
+        if has_radio {
+            victim.radio();
+        }
+        let link = victim.link(&other);
+        let mut actions = victim.says(link, &Message::Membership(shut.clone()));
+        for _ in 0..20 {
+            actions.extend(victim.pass(Duration::from_secs(60)));
+        }
+        assert!(victim.engine.membership().is_revoked(thief.node_id()));
+        let changed = actions.iter().any(|action| matches!(action, Action::Keys(_)));
+        assert_eq!(changed, has_radio);
+    }
 }

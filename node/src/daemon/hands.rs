@@ -293,8 +293,8 @@ impl Outside for Hands {
                 }
             }
             Action::Keys(keyring) => {
-                for radio in self.radios.keys() {
-                    self.tell_radio(*radio, RadioCommand::Keys(radio::frame_keys(&keyring)));
+                for controls in self.radios.values() {
+                    controls.set_keys(&keyring);
                 }
                 self.keys.set(keyring);
             }

@@ -15,7 +15,7 @@ use cairn_transports::lora::{
     MESSAGE_OVERHEAD, ModeLines, Radio, RadioCommand, RadioConfig, RadioEvent, Region, RegionError,
     SendersRecord, SpaceKey, SpreadingFactor, SubBand, probe_port,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant};
 
 use super::chunk_worker::{Expected, Job};
@@ -344,10 +344,18 @@ fn senders_record(home: &Home) -> SendersRecord {
 /// What the engine's thread needs of a radio.
 pub(super) struct Controls {
     pub(super) commands: mpsc::Sender<RadioCommand>,
+    keys: watch::Sender<Vec<SpaceKey>>,
     overheard: Arc<Mutex<Overheard>>,
 }
 
 impl Controls {
+    /// Frames are sealed and opened with these keys from now on. They are not lost, however busy the radio is.
+    pub(super) fn set_keys(&self, keyring: &Keyring) {
+        self.keys.send_replace(frame_keys(keyring));
+        // Without room for it, there are commands that bring them.
+        let _ = self.commands.try_send(RadioCommand::Keys);
+    }
+
     /// A chunk that came before anybody asked for it.
     pub(super) fn overheard(&self, chunk: &Hash) -> Option<Vec<u8>> {
         self.overheard
@@ -366,7 +374,7 @@ pub(super) struct Started {
 }
 
 /// The keys of frames, the newest first.
-pub(super) fn frame_keys(keyring: &Keyring) -> Vec<SpaceKey> {
+fn frame_keys(keyring: &Keyring) -> Vec<SpaceKey> {
     let key = |epoch: &EpochKey| SpaceKey::new(KeyName(epoch.id().0), &epoch.radio());
     keyring.newest_first().map(key).collect()
 }
@@ -385,6 +393,7 @@ pub(super) async fn start(
     if keys.is_empty() {
         return Err(LoraError::NoKey);
     }
+    let (keys, latest_keys) = watch::channel(keys);
     let (boot, since_boot_us) = boot();
     let record = match fs::read(home.file(RECORD_FILE)) {
         _ if settings.airtime_used => Some(Vec::new()),
@@ -433,7 +442,7 @@ pub(super) async fn start(
         modem: lawful.modem,
         band: lawful.band,
         node: PeerKey(node.0),
-        keys,
+        keys: latest_keys,
         generation: (now.0 / 1000) << 32 | low,
         senders,
         record,
@@ -454,6 +463,7 @@ pub(super) async fn start(
     Ok(Started {
         controls: Controls {
             commands: radio.commands,
+            keys,
             overheard: Arc::default(),
         },
         profile,
@@ -597,8 +607,9 @@ pub(super) async fn read(listener: Listener, mut events: mpsc::Receiver<RadioEve
                 });
                 continue;
             }
-            RadioEvent::Introduced { under } => Event::RadioIntroduced {
+            RadioEvent::Introduced { from, under } => Event::RadioIntroduced {
                 radio,
+                from: from.map(|from| NodeId(from.0)),
                 under: EpochId(under.0),
             },
             RadioEvent::Ready => Event::RadioReady { radio },

@@ -303,7 +303,9 @@ impl<S: Store> Engine<S> {
                 under,
                 message,
             } => self.radio_message(now, radio, from, under, &message)?,
-            Event::RadioIntroduced { radio, under } => self.radio_introduced(now, radio, under)?,
+            Event::RadioIntroduced { radio, from, under } => {
+                self.radio_introduced(now, radio, from, under)?
+            }
             Event::RadioReady { radio } => self.radio_ready(now, radio),
             Event::Announced { author, frame } => self.gossip(now, author, &frame),
             Event::StorageFree { bytes } => self.room(now, bytes),

@@ -106,8 +106,16 @@ impl<S: Store> Engine<S> {
             .collect()
     }
 
+    /// Frames are sealed with a key that somebody has who was shut out: of what is said by radio nobody else is the judge.
+    fn must_begin_for_radio(&self, now: Now) -> bool {
+        let ends = |current| self.membership.must_end(current);
+        !self.radios.is_empty()
+            && self.config.key.current_epoch().is_some_and(ends)
+            && self.membership.may_hand_on(self.node, now.wall)
+    }
+
     fn plan_handing_on(&mut self, now: Now) {
-        if self.readers_without_key(now).is_empty() {
+        if self.readers_without_key(now).is_empty() && !self.must_begin_for_radio(now) {
             self.hand_on_at = None;
         } else if self.hand_on_at.is_none() {
             let before = |node: &NodeId| *node < self.node && self.membership.may_hand_on(*node, now.wall);
@@ -125,6 +133,9 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         self.hand_on_at = None;
+        if self.must_begin_for_radio(now) {
+            self.begin_epoch_when_due(now)?;
+        }
         for (epoch, readers) in self.readers_without_key(now) {
             if let Some(statement) = self.hand_out(now, Epoch::Begun(epoch), readers, Vec::new()) {
                 self.state(now, statement)?;

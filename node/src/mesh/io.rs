@@ -117,6 +117,8 @@ pub enum Event {
     RadioIntroduced {
         /// Which.
         radio: LinkId,
+        /// Whom; `None`: this node has told who it is.
+        from: Option<NodeId>,
         /// Under the key of which epoch.
         under: EpochId,
     },

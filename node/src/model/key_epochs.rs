@@ -69,9 +69,10 @@ impl Membership {
             .filter(move |statement| statement.keys().epoch == epoch)
     }
 
-    /// When an epoch began, as far as it is said; the first one began before all others.
+    /// When an epoch began, by those who are not shut out. `None` of the first one, and of those of which nobody else says anything.
     pub fn epoch_begun(&self, epoch: EpochId) -> Option<WallTime> {
-        self.about(epoch).map(|statement| statement.keys().issued).min()
+        let about = self.trusted().filter(|statement| statement.keys().epoch == epoch);
+        about.map(|statement| statement.keys().issued).min()
     }
 
     /// Those whose issuers are not shut out.
@@ -129,16 +130,14 @@ impl Membership {
         if gone.is_empty() {
             return false;
         }
-        let mut spared = BTreeSet::new();
-        for statement in self.about(epoch) {
+        // Whoever was shut out may say what it likes of an epoch whose key it never had. If it began this one, nobody else says that it is without.
+        let (mut spared, mut without) = (BTreeSet::new(), BTreeSet::new());
+        for statement in self.trusted().filter(|statement| statement.keys().epoch == epoch) {
             let keys = statement.keys();
             spared.insert(statement.issuer());
             spared.extend(keys.boxes.iter().map(|(node, _)| *node));
+            without.extend(keys.shut_out.iter().copied());
         }
-        let trusted = self.trusted().filter(|statement| statement.keys().epoch == epoch);
-        let without: BTreeSet<NodeId> = trusted
-            .flat_map(|statement| statement.keys().shut_out.clone())
-            .collect();
         gone.retain(|node| spared.contains(node) || !without.contains(node));
         !gone.is_empty()
     }

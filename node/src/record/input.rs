@@ -30,7 +30,7 @@ pub enum Given {
     /// [`Event::RadioMessage`]
     RadioMessage(u64, NodeId, EpochId, ByteBuf),
     /// [`Event::RadioIntroduced`]
-    RadioIntroduced(u64, EpochId),
+    RadioIntroduced(u64, Option<NodeId>, EpochId),
     /// [`Event::RadioReady`]
     RadioReady(u64),
     /// [`Event::Announced`]
@@ -182,7 +182,7 @@ impl Given {
                 let message = redact::radio_message(message, Payloads::Real);
                 Self::RadioMessage(radio.0, *from, *under, message.into())
             }
-            Event::RadioIntroduced { radio, under } => Self::RadioIntroduced(radio.0, *under),
+            Event::RadioIntroduced { radio, from, under } => Self::RadioIntroduced(radio.0, *from, *under),
             Event::RadioReady { radio } => Self::RadioReady(radio.0),
             Event::Announced { author, frame } => Self::Announced(*author, redact::frame(frame).into()),
             Event::StorageFree { bytes } => Self::StorageFree(*bytes),
@@ -231,8 +231,9 @@ impl Given {
                 under,
                 message: message.into_vec(),
             },
-            Self::RadioIntroduced(radio, under) => Event::RadioIntroduced {
+            Self::RadioIntroduced(radio, from, under) => Event::RadioIntroduced {
                 radio: LinkId(radio),
+                from,
                 under,
             },
             Self::RadioReady(radio) => Event::RadioReady { radio: LinkId(radio) },

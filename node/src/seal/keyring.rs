@@ -102,7 +102,8 @@ impl Keyring {
         self.newest_first = known.into_iter().collect();
         self.newest_first.sort_by_key(|epoch| {
             let begun = membership.epoch_begun(*epoch);
-            (Some(*epoch) != self.current, Reverse(begun), *epoch)
+            let said_of = begun.is_some() || Some(*epoch) == self.first;
+            (Some(*epoch) != self.current, !said_of, Reverse(begun), *epoch)
         });
         learned
     }
@@ -127,7 +128,7 @@ impl Keyring {
         self.epochs.get(&self.current?)
     }
 
-    /// All keys: the current one, then the others from the newest to the oldest.
+    /// All keys: the current one, then the others from the newest to the oldest, and at last those of which only such as were shut out say anything.
     pub fn newest_first(&self) -> impl Iterator<Item = &EpochKey> {
         self.newest_first
             .iter()

@@ -45,7 +45,7 @@ fn given(given: &Given) -> String {
                 node(from)
             )
         }
-        Given::RadioIntroduced(radio, _) => format!("somebody new is heard by radio {radio}"),
+        Given::RadioIntroduced(radio, ..) => format!("somebody new is heard by radio {radio}"),
         Given::RadioReady(radio) => format!("radio {radio} has room"),
         Given::Announced(author, frame) => format!("gossip of {}: {}", node(author), message(frame)),
         Given::StorageFree(bytes) => format!("the disk has room for {bytes} bytes"),

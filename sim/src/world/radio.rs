@@ -398,9 +398,13 @@ impl World {
                 StationOutput::Message { from, under, bytes } => {
                     self.radio_message(node, link, from, EpochId(under.0), bytes)?
                 }
-                StationOutput::Introduced { under } => {
-                    let under = EpochId(under.0);
-                    self.handle(node, Event::RadioIntroduced { radio: link, under })?
+                StationOutput::Introduced { from, under } => {
+                    let event = Event::RadioIntroduced {
+                        radio: link,
+                        from: from.map(|from| NodeId(from.0)),
+                        under: EpochId(under.0),
+                    };
+                    self.handle(node, event)?
                 }
                 StationOutput::Heard { .. } | StationOutput::Ended { .. } => {}
             }

@@ -161,6 +161,13 @@ impl Outgoing {
         self.transfer.is_none() || self.renew
     }
 
+    /// How many symbols it has.
+    pub(super) fn frames(&self) -> usize {
+        (0..self.layout.blocks())
+            .map(|block| self.layout.symbols_of(block))
+            .sum()
+    }
+
     pub(super) fn has_more(&self) -> bool {
         !self.plan.is_empty()
     }

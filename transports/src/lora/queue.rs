@@ -24,6 +24,8 @@ pub(super) struct Job {
     pub(super) lane: Lane,
     /// The key that it is sealed with; `None`: the current one.
     pub(super) under: Option<KeyName>,
+    /// So many frames of it may still go.
+    pub(super) frames_left: u32,
     pub(super) load: Load,
 }
 
@@ -80,9 +82,10 @@ impl Queue {
         self.jobs.iter_mut()
     }
 
-    /// Whether anything of a lane other than control waits.
+    /// Whether anything of a lane other than control waits, for those who have the current key.
     pub(super) fn has_data(&self) -> bool {
-        self.jobs.iter().any(|job| job.lane > Lane::Control)
+        let is_data = |job: &Job| job.lane > Lane::Control && job.under.is_none();
+        self.jobs.iter().any(is_data)
     }
 }
 
@@ -95,6 +98,7 @@ mod tests {
             slot,
             lane,
             under: None,
+            frames_left: u32::MAX,
             load: Load::Single(vec![slot as u8]),
         }
     }

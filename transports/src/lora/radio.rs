@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant as Clock;
 
 use super::budget::BudgetRecord;
@@ -46,8 +46,8 @@ pub struct RadioConfig {
     pub band: &'static SubBand,
     /// Whose radio it is.
     pub node: PeerKey,
-    /// The keys of the space: see [`Station::set_keys`].
-    pub keys: Vec<SpaceKey>,
+    /// The keys of the space as they are last: see [`Station::set_keys`], and [`RadioCommand::Keys`].
+    pub keys: watch::Receiver<Vec<SpaceKey>>,
     /// Greater than at any start before, as far as one can tell, with random low bits.
     pub generation: u64,
     /// What the last run left; `None`: nothing was ever sent. A record that cannot be read counts as all used.
@@ -77,8 +77,8 @@ pub enum RadioCommand {
     Forget(ObjectId),
     /// What is wanted of others.
     Interest(Interest),
-    /// The keys of the space from now on: see [`Station::set_keys`].
-    Keys(Vec<SpaceKey>),
+    /// The keys are others now: [`RadioConfig::keys`] has them. Should this command find no room, the one that takes it brings them as well.
+    Keys,
 }
 
 /// What a radio tells.
@@ -120,8 +120,11 @@ pub enum RadioEvent {
         /// How.
         ending: Ending,
     },
-    /// Somebody is heard for the first time, or was told who this station is: what was said before may not have been understood.
+    /// Somebody is heard for the first time, or was told who this station is: what was said before may not have been understood. Under an earlier key,
+    /// whenever somebody says who it is.
     Introduced {
+        /// Who; `None`: this station.
+        from: Option<PeerKey>,
         /// Under which key.
         under: KeyName,
     },
@@ -160,6 +163,7 @@ struct Task {
     open_lines: Option<OpenLines>,
     modem: ModemSettings,
     station: Station,
+    keys: watch::Receiver<Vec<SpaceKey>>,
     sink: RecordSink,
     senders_sink: SendersSink,
     events: mpsc::Sender<RadioEvent>,
@@ -176,7 +180,7 @@ enum Left {
 }
 
 impl Task {
-    fn new(config: RadioConfig, events: mpsc::Sender<RadioEvent>) -> Self {
+    fn new(mut config: RadioConfig, events: mpsc::Sender<RadioEvent>) -> Self {
         let now = Instant(BEGINNING_US);
         let budget = match config.record.as_deref().map(BudgetRecord::decode) {
             None => Budget::new(config.band),
@@ -185,7 +189,7 @@ impl Task {
         };
         let station = Station::new(StationConfig {
             node: config.node,
-            keys: config.keys,
+            keys: config.keys.borrow_and_update().clone(),
             timing: config.modem.timing(),
             band: config.band,
             budget,
@@ -201,6 +205,7 @@ impl Task {
             open_lines: None,
             modem: config.modem,
             station,
+            keys: config.keys,
             sink: config.sink,
             senders_sink: config.senders_sink,
             events,
@@ -272,12 +277,17 @@ impl Task {
 
     fn command(&mut self, command: RadioCommand) {
         let now = self.now();
+        // Before anything else: what was said after they changed is for those who have the new ones.
+        if self.keys.has_changed().unwrap_or(false) {
+            let keys = self.keys.borrow_and_update().clone();
+            self.station.set_keys(now, keys);
+        }
         match command {
             RadioCommand::Broadcast(message) => self.station.broadcast(now, message),
             RadioCommand::Cancel(slot) => self.station.cancel(now, slot),
             RadioCommand::Forget(name) => self.station.forget(name),
             RadioCommand::Interest(interest) => self.station.set_interest(interest),
-            RadioCommand::Keys(keys) => self.station.set_keys(now, keys),
+            RadioCommand::Keys => {}
         }
     }
 
@@ -411,7 +421,7 @@ impl Task {
                     continue;
                 }
                 StationOutput::Message { from, under, bytes } => RadioEvent::Message { from, under, bytes },
-                StationOutput::Introduced { under } => RadioEvent::Introduced { under },
+                StationOutput::Introduced { from, under } => RadioEvent::Introduced { from, under },
                 StationOutput::Heard {
                     from,
                     rssi_dbm,

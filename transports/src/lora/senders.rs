@@ -115,10 +115,13 @@ pub(super) struct Senders {
 }
 
 impl Senders {
-    /// Knows who was heard before under this key.
-    pub(super) fn new(key: SpaceKey, record: &SendersRecord) -> Self {
+    /// Knows who was heard before under this key, by the station of `own`.
+    pub(super) fn new(key: SpaceKey, own: PeerKey, record: &SendersRecord) -> Self {
         let tag = key.tag();
-        let heard = record.heard.iter().filter(|heard| heard.key == tag);
+        let heard = record
+            .heard
+            .iter()
+            .filter(|heard| heard.key == tag && heard.node != own.0);
         let known = heard.take(SENDERS_MAX).map(|heard| {
             let peer = PeerKey(heard.node);
             let sender = Sender {
@@ -190,12 +193,13 @@ impl Senders {
             .map(|(peer, _)| *peer)
     }
 
-    pub(super) fn open(&mut self, now: Instant, bytes: &[u8]) -> Opened {
+    /// `may_learn`: who is not known, or says that it began anew, is taken in.
+    pub(super) fn open(&mut self, now: Instant, bytes: &[u8], may_learn: bool) -> Opened {
         let epoch = self.key.epoch();
         match Clear::read(bytes) {
             Some(Clear::Introduction { epoch: theirs }) if theirs == epoch => {
                 match Introduction::open(&self.introduction, bytes) {
-                    Some(introduction) => self.introduce(now, &introduction),
+                    Some(introduction) => self.introduce(now, &introduction, may_learn),
                     None => Opened::Foreign,
                 }
             }
@@ -241,7 +245,7 @@ impl Senders {
         Opened::Unknown
     }
 
-    fn introduce(&mut self, now: Instant, introduction: &Introduction) -> Opened {
+    fn introduce(&mut self, now: Instant, introduction: &Introduction, may_learn: bool) -> Opened {
         let peer = PeerKey(introduction.node);
         let before = introduction.counter.checked_sub(1);
         let again = introduction.again;
@@ -274,6 +278,9 @@ impl Senders {
                     generation: sender.generation,
                 };
             }
+        }
+        if !may_learn {
+            return Opened::Foreign;
         }
         if self.known.len() >= SENDERS_MAX && !self.known.contains_key(&peer) {
             let oldest = self.known.iter().min_by_key(|(_, sender)| sender.heard);
@@ -321,6 +328,7 @@ mod tests {
     use super::*;
 
     const ADA: PeerKey = PeerKey([1; 32]);
+    const OWN: PeerKey = PeerKey([200; 32]);
 
     struct Voice {
         key: SpaceKey,
@@ -372,6 +380,7 @@ mod tests {
     fn senders(secret: u8) -> Senders {
         Senders::new(
             SpaceKey::new(KeyName([0; 8]), &[secret; 32]),
+            OWN,
             &SendersRecord::default(),
         )
     }
@@ -389,7 +398,7 @@ mod tests {
         }
 
         fn start(&self) -> Senders {
-            Senders::new(SpaceKey::new(KeyName([0; 8]), &[9; 32]), &self.0)
+            Senders::new(SpaceKey::new(KeyName([0; 8]), &[9; 32]), OWN, &self.0)
         }
     }
 
@@ -404,45 +413,45 @@ mod tests {
     fn every_frame_is_taken_once() {
         let (mut senders, ada) = (senders(9), voice(5));
         let now = Instant(0);
-        assert_eq!(senders.open(now, &ada.say(0)), Opened::Unknown);
+        assert_eq!(senders.open(now, &ada.say(0), true), Opened::Unknown);
         let hello = ada.introduce(0);
         assert!(matches!(
-            senders.open(now, &hello),
+            senders.open(now, &hello, true),
             Opened::Introduced { new: true, .. }
         ));
-        assert_eq!(counter(&senders.open(now, &ada.say(0))), Some(0));
-        assert_eq!(senders.open(now, &ada.say(0)), Opened::Replay);
-        assert_eq!(counter(&senders.open(now, &ada.say(3))), Some(3));
-        assert_eq!(senders.open(now, &ada.say(2)), Opened::Replay);
-        assert_eq!(senders.open(now, &hello), Opened::Replay);
+        assert_eq!(counter(&senders.open(now, &ada.say(0), true)), Some(0));
+        assert_eq!(senders.open(now, &ada.say(0), true), Opened::Replay);
+        assert_eq!(counter(&senders.open(now, &ada.say(3), true)), Some(3));
+        assert_eq!(senders.open(now, &ada.say(2), true), Opened::Replay);
+        assert_eq!(senders.open(now, &hello, true), Opened::Replay);
     }
 
     #[test]
     fn the_upper_bytes_of_the_counter_are_remembered() {
         let (mut senders, ada) = (senders(9), voice(5));
         let now = Instant(0);
-        senders.open(now, &ada.introduce(0x2_fff0));
+        senders.open(now, &ada.introduce(0x2_fff0), true);
         for next in [0x2_fff0, 0x2_fffe, 0x3_0001, 0x3_7000, 0x3_f000, 0x4_0000] {
-            assert_eq!(counter(&senders.open(now, &ada.say(next))), Some(next));
+            assert_eq!(counter(&senders.open(now, &ada.say(next), true)), Some(next));
         }
     }
 
     #[test]
     fn an_older_generation_never_counts_and_is_corrected() {
         let (mut senders, new, old) = (senders(9), voice(5), voice(4));
-        senders.open(Instant(0), &new.introduce(0));
+        senders.open(Instant(0), &new.introduce(0), true);
         for at in [1, 600_000_000, 90_000_000_000] {
             let behind = Opened::Behind {
                 peer: ADA,
                 generation: 5,
             };
-            assert_eq!(senders.open(Instant(at), &old.introduce(0)), behind);
-            assert_eq!(senders.open(Instant(at), &old.say(0)), Opened::Unknown);
+            assert_eq!(senders.open(Instant(at), &old.introduce(0), true), behind);
+            assert_eq!(senders.open(Instant(at), &old.say(0), true), Opened::Unknown);
         }
-        assert_eq!(counter(&senders.open(Instant(2), &new.say(0))), Some(0));
+        assert_eq!(counter(&senders.open(Instant(2), &new.say(0), true)), Some(0));
         // One that nobody could exceed does not count at all.
         assert_eq!(
-            senders.open(Instant(3), &voice(u64::MAX).introduce(0)),
+            senders.open(Instant(3), &voice(u64::MAX).introduce(0), true),
             Opened::Foreign
         );
     }
@@ -450,10 +459,13 @@ mod tests {
     #[test]
     fn the_record_is_written_once_in_many_frames() {
         let (mut senders, ada, mut disk) = (senders(9), voice(5), Disk(SendersRecord::default()));
-        senders.open(Instant(0), &ada.introduce(0));
+        senders.open(Instant(0), &ada.introduce(0), true);
         let mut writes = usize::from(disk.keep(&mut senders));
         for next in 0..10 * COUNTER_LUMP {
-            assert_eq!(counter(&senders.open(Instant(0), &ada.say(next))), Some(next));
+            assert_eq!(
+                counter(&senders.open(Instant(0), &ada.say(next), true)),
+                Some(next)
+            );
             writes += usize::from(disk.keep(&mut senders));
             assert!(disk.0.heard[0].counter >= next);
         }
@@ -463,35 +475,38 @@ mod tests {
     #[test]
     fn a_sender_that_learns_of_the_start_is_heard_at_once() {
         let (mut first, ada, mut disk) = (senders(9), voice(5), Disk(SendersRecord::default()));
-        first.open(Instant(0), &ada.introduce(0));
+        first.open(Instant(0), &ada.introduce(0), true);
         for next in 0..700 {
-            first.open(Instant(0), &ada.say(next));
+            first.open(Instant(0), &ada.say(next), true);
             disk.keep(&mut first);
         }
         let mut again = disk.start();
         // It is asked who it is, and leaves out a lump.
-        assert_eq!(again.open(Instant(0), &ada.say(700)), Opened::Unknown);
+        assert_eq!(again.open(Instant(0), &ada.say(700), true), Opened::Unknown);
         let next = 701 + COUNTER_LUMP;
-        assert_eq!(counter(&again.open(Instant(0), &ada.say(next))), Some(next));
-        assert_eq!(again.open(Instant(0), &ada.say(700)), Opened::Replay);
+        assert_eq!(counter(&again.open(Instant(0), &ada.say(next), true)), Some(next));
+        assert_eq!(again.open(Instant(0), &ada.say(700), true), Opened::Replay);
         // Under another key nothing of this was heard.
-        let mut other = Senders::new(SpaceKey::new(KeyName([0; 8]), &[8; 32]), &disk.0);
-        assert_eq!(other.open(Instant(0), &ada.say(next)), Opened::Unknown);
+        let mut other = Senders::new(SpaceKey::new(KeyName([0; 8]), &[8; 32]), OWN, &disk.0);
+        assert_eq!(other.open(Instant(0), &ada.say(next), true), Opened::Unknown);
         assert_eq!(other.record().count(), 0);
     }
 
     #[test]
     fn others_are_foreign() {
         let mut senders = senders(8);
-        assert_eq!(senders.open(Instant(0), &voice(5).introduce(0)), Opened::Foreign);
-        assert_eq!(senders.open(Instant(0), &[0xff; 40]), Opened::Foreign);
-        assert_eq!(senders.open(Instant(0), &[]), Opened::Foreign);
+        assert_eq!(
+            senders.open(Instant(0), &voice(5).introduce(0), true),
+            Opened::Foreign
+        );
+        assert_eq!(senders.open(Instant(0), &[0xff; 40], true), Opened::Foreign);
+        assert_eq!(senders.open(Instant(0), &[], true), Opened::Foreign);
     }
 
     #[test]
     fn a_crowd_of_strangers_is_bounded() {
         let key = SpaceKey::new(KeyName([0; 8]), &[9; 32]);
-        let mut senders = Senders::new(key.clone(), &SendersRecord::default());
+        let mut senders = Senders::new(key.clone(), OWN, &SendersRecord::default());
         for number in 0..1000_u32 {
             let mut node = [0; 32];
             node[..4].copy_from_slice(&number.to_be_bytes());
@@ -507,6 +522,7 @@ mod tests {
             senders.open(
                 Instant(u64::from(number)),
                 &introduction.seal(&key.introduction_key(), 0, nonce),
+                true,
             );
         }
         assert_eq!(senders.heard_since(Instant(0)).count(), SENDERS_MAX);
@@ -547,7 +563,7 @@ mod tests {
                 count += more;
                 now = now.after_us(1_000_000);
                 if !lost {
-                    if matches!(senders.open(now, &frame), Opened::Frame { .. }) {
+                    if matches!(senders.open(now, &frame, true), Opened::Frame { .. }) {
                         heard.insert(frame.clone());
                     }
                     disk.keep(&mut senders);
@@ -559,7 +575,7 @@ mod tests {
                 let Some(at) = (!recorded.is_empty()).then(|| which.index(recorded.len())) else { break };
                 let frame = &recorded[at];
                 now = now.after_us(pause_s * 1_000_000);
-                if matches!(senders.open(now, frame), Opened::Frame { .. }) {
+                if matches!(senders.open(now, frame, true), Opened::Frame { .. }) {
                     // A fragment counts as often as it comes, but not over a restart.
                     proptest::prop_assert!(!heard.contains(frame), "frame {} was taken again", at);
                 }

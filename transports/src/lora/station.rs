@@ -43,6 +43,13 @@ const WHO_PAUSE_LONGEST_US: u64 = 3_600_000_000;
 const UNHEARD: u64 = 12;
 /// One introduces oneself to those who ask at most so often, and that for each two neighbours.
 const INTRODUCE_PAUSE_US: u64 = 10_000_000;
+/// An object for those who have an earlier key goes out so many times over, repair included, with some polls; then it is given up.
+const EARLIER_TIMES: u32 = 3;
+const POLLS: u32 = 12;
+/// Under all earlier keys together so many statuses are sent in an hour.
+const EARLIER_STATUSES: usize = 30;
+/// Under an earlier key whoever is not known is taken in at most so often.
+const EARLIER_LEARN_PAUSE_US: u64 = 30_000_000;
 /// And so often to those who ask under an earlier key: some of them may have been shut out.
 const INTRODUCE_EARLIER_PAUSE_US: u64 = 600_000_000;
 /// Objects that were sent are kept for late statuses.
@@ -125,6 +132,8 @@ pub enum StationOutput {
     /// Somebody is heard for the first time, or began anew; or this station has told who it is to somebody who asked. What was said before
     /// may not have been understood. Under an earlier key, whenever somebody says who it is.
     Introduced {
+        /// Who; `None`: this station.
+        from: Option<PeerKey>,
         /// Under which key.
         under: KeyName,
     },
@@ -170,11 +179,10 @@ struct Listening {
     until: Instant,
 }
 
-/// An object that was sent, kept for late statuses.
+/// An object that was sent to those who have the current key, kept for late statuses.
 struct Sent {
     slot: Slot,
     lane: Lane,
-    under: Option<KeyName>,
     object: Box<Outgoing>,
 }
 
@@ -201,6 +209,8 @@ pub struct Station {
     interest: Interest,
     /// Statuses that are due.
     answers: BTreeMap<(KeyName, TransferKey, u8), Instant>,
+    /// When statuses under earlier keys were planned, in the last hour.
+    earlier_answers: VecDeque<Instant>,
     introduce: Option<Planned>,
     asked_who: Option<Instant>,
     /// How often that was since somebody new answered.
@@ -250,7 +260,7 @@ impl Station {
         // A station without a key hears nobody and is heard by nobody.
         let nobodys = || vec![SpaceKey::new(KeyName([0; 8]), &config.seed)];
         let keys = Some(config.keys).filter(|keys| !keys.is_empty());
-        let circle = |key| Circle::new(key, config.node, generation, &config.senders);
+        let circle = |key| Circle::new(key, config.node, generation, &config.senders, &mut rng);
         let mut circles: Vec<Circle> = (keys.unwrap_or_else(nobodys).into_iter().take(KEYS_MAX))
             .map(circle)
             .collect();
@@ -271,6 +281,7 @@ impl Station {
             listening: None,
             interest: Interest::default(),
             answers: BTreeMap::new(),
+            earlier_answers: VecDeque::new(),
             introduce: None,
             asked_who: None,
             asked_in_vain: 0,
@@ -302,7 +313,7 @@ impl Station {
     }
 
     /// From now on these are the keys of the space, the newest first: it is the current one, unless there is none. What waits to be sealed with
-    /// the one that was current is dropped, since its hearers may have been shut out meanwhile; what came under it stays.
+    /// the one that was current is dropped, since its hearers may have been shut out meanwhile.
     pub fn set_keys(&mut self, now: Instant, keys: Vec<SpaceKey>) {
         if keys.is_empty() {
             return;
@@ -314,17 +325,13 @@ impl Station {
             let at = old.iter().position(|circle| circle.name() == key.name());
             let circle = match at {
                 Some(at) => old.swap_remove(at),
-                None => Circle::new(key, self.node, self.generation, &known),
+                None => Circle::new(key, self.node, self.generation, &known, &mut self.rng),
             };
             self.circles.push(circle);
         }
         if self.circles[0].name() != before {
-            let came = (self.circles.iter_mut().chain(&mut old))
-                .find(|circle| circle.name() == before)
-                .map(|circle| std::mem::take(&mut circle.incoming));
-            self.circles[0].incoming = came.unwrap_or_default();
             self.queue.drop_current();
-            self.lingering.retain(|sent| sent.under.is_some());
+            self.lingering.clear();
             self.listening.take_if(|listening| listening.under.is_none());
             // Of another key's burst nothing holds the next one up but its random pause.
             self.burst = None;
@@ -337,15 +344,23 @@ impl Station {
             self.begin_introduction(now);
         }
         share_room(&mut self.circles);
+        let gone = |circles: &[Circle], under: KeyName| circles.iter().all(|circle| circle.name() != under);
+        self.introduce
+            .take_if(|planned| gone(&self.circles, planned.under));
+        self.correct
+            .take_if(|(planned, ..)| gone(&self.circles, planned.under));
         self.senders_changed = true;
         self.pump(now);
     }
 
     fn senders_record(&self) -> SendersRecord {
-        let heard = self.circles.iter().flat_map(|circle| circle.senders.record());
+        let (node, generation) = (self.node, self.generation);
+        let circles = self.circles.iter();
         SendersRecord {
-            generation: self.generation,
-            heard: heard.collect(),
+            generation,
+            heard: circles
+                .flat_map(|circle| circle.record(node, generation))
+                .collect(),
         }
     }
 
@@ -408,14 +423,15 @@ impl Station {
             audience,
         } = message;
         let frame_len_max = self.timing.frame_len_max();
-        let Some(at) = self.circle(under) else {
-            return self.ended(slot, Ending::Refused);
-        };
-        // Those who overhear may lack other parts than those who asked.
-        let audience = audience.max(self.circles[at].neighbours(now).count());
         if lane > Lane::Control {
             self.told_ready = false;
         }
+        let Some(at) = self.circle(under) else {
+            self.ended(slot, Ending::Refused);
+            return self.pump(now);
+        };
+        // Those who overhear may lack other parts than those who asked.
+        let audience = audience.max(self.circles[at].neighbours(now).count());
         // Somebody asks for more of what is on its way already: the poll at its end will ask what.
         if self.queue.iter_mut().any(|job| {
             job.slot == slot
@@ -427,7 +443,7 @@ impl Station {
         let sent_before = self
             .lingering
             .iter()
-            .position(|sent| sent.under == under && sent.object.carries(name, &bytes));
+            .position(|sent| under.is_none() && sent.object.carries(name, &bytes));
         let load = if bytes.len() + MESSAGE_OVERHEAD <= frame_len_max {
             Some(Load::Single(bytes))
         } else if let Some(Sent { mut object, .. }) = sent_before.and_then(|at| self.lingering.remove(at)) {
@@ -451,10 +467,16 @@ impl Station {
             self.listening = None;
         }
         let taken = load.is_some_and(|load| {
+            // Those who have an earlier key may ask for ever.
+            let frames_left = match (&load, under) {
+                (Load::Object(object), Some(_)) => EARLIER_TIMES * object.frames() as u32 + POLLS,
+                _ => u32::MAX,
+            };
             self.queue.put(Job {
                 slot,
                 lane,
                 under,
+                frames_left,
                 load,
             })
         });
@@ -543,7 +565,7 @@ impl Station {
         for at in 0..self.circles.len() {
             let name = self.circles[at].name();
             while let Some((key, block)) = self.circles[at].incoming.due(now) {
-                if self.is_wanted(at, key) {
+                if self.is_wanted(at, key) && self.may_answer(now, at) {
                     let delay = self.random_below(self.slot_us());
                     let answer = self.answers.entry((name, key, block));
                     answer.or_insert(now.after_us(delay));
@@ -558,18 +580,27 @@ impl Station {
         let mut unknown = None;
         for at in 0..self.circles.len() {
             let circle = &mut self.circles[at];
-            let (name, opened) = (circle.name(), circle.senders.open(now, &received.bytes));
+            let may_learn =
+                at == 0 || (circle.learned).is_none_or(|last| now.us_since(last) >= EARLIER_LEARN_PAUSE_US);
+            let name = circle.name();
+            let opened = circle.senders.open(now, &received.bytes, may_learn);
             self.senders_changed |= circle.senders.take_changed();
             match opened {
                 Opened::Introduced { peer, new, again } if peer != self.node => {
                     self.heard(peer, received);
                     if new {
-                        self.asked_in_vain = 0;
+                        if at == 0 {
+                            self.asked_in_vain = 0;
+                        }
+                        self.circles[at].learned = Some(now);
                         self.circles[at].incoming.begins_anew(peer);
-                        self.leave_out_counters();
+                        self.leave_out_counters(at);
                     }
                     if new || at > 0 {
-                        self.outputs.push_back(StationOutput::Introduced { under: name });
+                        self.outputs.push_back(StationOutput::Introduced {
+                            from: Some(peer),
+                            under: name,
+                        });
                     }
                     if again && self.may_introduce(at) {
                         self.answer_introduction(now, at);
@@ -588,13 +619,12 @@ impl Station {
                     self.pump(now);
                     return;
                 }
-                // Whoever was shut out corrects nobody.
-                Opened::Corrected { peer, generation } if at == 0 => {
-                    self.corrected(now, peer, generation);
+                Opened::Corrected { peer, generation } => {
+                    self.corrected(now, at, peer, generation);
                     self.pump(now);
                     return;
                 }
-                Opened::Behind { .. } | Opened::Corrected { .. } => return,
+                Opened::Behind { .. } => return,
                 Opened::Introduced { .. } | Opened::Replay => return,
                 Opened::Unknown => unknown = unknown.or(Some(name)),
                 Opened::Foreign => {}
@@ -659,7 +689,7 @@ impl Station {
         let key = (from, place.transfer);
         self.hold(
             now,
-            if poll {
+            if poll && at == 0 {
                 window
             } else {
                 airtime + self.timing.access_delay_us() + TURNAROUND_US
@@ -695,8 +725,10 @@ impl Station {
             high.saturating_sub(0x1_0000)
         };
         let taken = self.circles[at].incoming.poll(now, from, full, block, head);
-        let window = self.window_us(at, now);
-        self.hold(now, window);
+        if at == 0 {
+            let window = self.window_us(at, now);
+            self.hold(now, window);
+        }
         if let Taken::Complete(bytes) = taken {
             self.message(at, from, bytes);
         }
@@ -719,7 +751,7 @@ impl Station {
             return;
         };
         let complete = status.needed == 0;
-        if complete && !answer || !complete && !self.is_wanted(at, key) {
+        if complete && !answer || !complete && !self.is_wanted(at, key) || !self.may_answer(now, at) {
             return;
         }
         let neighbours = self.circles[at].neighbours(now).count();
@@ -738,6 +770,20 @@ impl Station {
         // The sender may wait for others, and its modem for the channel.
         let silence = 4 * window + self.timing.backlog_us() / 2;
         self.circles[at].incoming.postpone(now, key, silence);
+    }
+
+    /// Whether a status to the circle at this place may be planned: to those who may have been shut out not often.
+    fn may_answer(&mut self, now: Instant, at: usize) -> bool {
+        if at == 0 {
+            return true;
+        }
+        let since = Instant(now.0.saturating_sub(NEIGHBOUR_US));
+        self.earlier_answers.retain(|planned| *planned > since);
+        let may = self.earlier_answers.len() < EARLIER_STATUSES;
+        if may {
+            self.earlier_answers.push_back(now);
+        }
+        may
     }
 
     fn status_of(&self, at: usize, key: TransferKey, block: u8) -> Option<Status> {
@@ -780,7 +826,7 @@ impl Station {
                     return;
                 }
             }
-            let sent = |sent: &Sent| is_here(sent.under) && wanted(&sent.object);
+            let sent = |sent: &Sent| at == 0 && wanted(&sent.object);
             if let Some(at) = self.lingering.iter().position(sent)
                 && status.needed > 0
                 && let Some(mut sent) = self.lingering.remove(at)
@@ -790,7 +836,8 @@ impl Station {
                 self.queue.put_first(Job {
                     slot: sent.slot,
                     lane: sent.lane,
-                    under: sent.under,
+                    under: None,
+                    frames_left: u32::MAX,
                     load: Load::Object(sent.object),
                 });
             }
@@ -973,7 +1020,14 @@ impl Station {
                     let sealed = self.seal(circle, &frame);
                     self.transmit(now, sealed, Some(job));
                 }
+                Load::Object(_) if job.frames_left == 0 => {
+                    self.listening.take_if(|listening| listening.slot == job.slot);
+                    self.burst = None;
+                    self.ended(job.slot, Ending::Unheard);
+                    continue;
+                }
                 Load::Object(object) => {
+                    job.frames_left = job.frames_left.saturating_sub(1);
                     let begins = object.begins();
                     let Some((frame, poll)) = object.next(self.counter) else {
                         return;
@@ -1021,14 +1075,13 @@ impl Station {
                     Ending::Unheard
                 };
                 self.ended(slot, ending);
-                if let Load::Object(object) = job.load {
+                if let (Load::Object(object), None) = (job.load, job.under) {
                     if self.lingering.len() >= LINGERING_MAX {
                         self.lingering.pop_front();
                     }
                     self.lingering.push_back(Sent {
                         slot,
                         lane: job.lane,
-                        under: job.under,
                         object,
                     });
                 }

@@ -42,8 +42,12 @@ impl<S: Store> Engine<S> {
         &mut self,
         now: Now,
         radio: LinkId,
+        from: Option<NodeId>,
         under: EpochId,
     ) -> Result<()> {
+        if from.is_some_and(|from| self.membership.is_revoked(from)) {
+            return Ok(());
+        }
         if self.config.key.current_epoch() != Some(under) {
             return self.earlier_voice(now, radio, under, None);
         }
@@ -100,7 +104,7 @@ impl<S: Store> Engine<S> {
                 revocations,
                 key_epochs,
             } => {
-                let refused = self.statements(now, from, &grants, &revocations, &key_epochs)?;
+                let refused = self.statements(now, from, None, &grants, &revocations, &key_epochs)?;
                 self.note_refused(
                     now,
                     radio,
@@ -502,6 +506,7 @@ impl<S: Store> Engine<S> {
         &mut self,
         now: Now,
         from: NodeId,
+        under: Option<EpochId>,
         grants: &[Vec<u8>],
         revocations: &[Vec<u8>],
         key_epochs: &[Vec<u8>],
@@ -536,7 +541,7 @@ impl<S: Store> Engine<S> {
             .chain(revocations.iter().map(|revocation| revocation.id().short()))
             .chain(key_epochs.iter().map(|statement| statement.id().short()))
             .collect();
-        self.statements_were_said(&said);
+        self.statements_were_said(under, &said);
         Ok(!self.knows_statements(&said))
     }
 

@@ -219,9 +219,7 @@ impl Radio {
 
     /// What is known of a node that is heard under the current key; of one that is heard for the first time, that it is in this state.
     pub(super) fn neighbour(&mut self, now: Instant, node: NodeId, digest: Digest) -> &mut Neighbour {
-        if !self.neighbours.contains_key(&node) {
-            self.earlier.came_over(node);
-        }
+        self.earlier.came_over(node);
         self.neighbours.entry(node).or_insert_with(|| {
             let known = self.aside.remove(&node);
             known.unwrap_or_else(|| Neighbour::new(now, digest))

@@ -15,7 +15,7 @@ use super::speak::message_name;
 use super::trickle::part;
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, Lane, LinkId};
-use crate::model::{Clock, EpochId, Instant, NodeId, Now};
+use crate::model::{Clock, EpochId, Grant, Instant, KeyEpoch, NodeId, Now, Revocation};
 use crate::store::Store;
 use rand_chacha::ChaCha8Rng;
 
@@ -28,6 +28,8 @@ const STRANGERS_MAX: usize = 64;
 /// The slot of the list under the current key; those under earlier ones have one each, above all others of the engine's.
 const SLOT_LIST: u64 = 3;
 const SLOTS_OF_EARLIER: u64 = 1 << 60;
+/// Statements under earlier keys take at most one in so many parts of the time in which they could be sent.
+const TOLD_SHARE: u32 = 4;
 /// Within so many beacons those who have a new key tell the others that there is one.
 const NEWS_WITHIN_BEACONS: u64 = 24;
 
@@ -36,14 +38,23 @@ const NEWS_WITHIN_BEACONS: u64 = 24;
 struct Pace {
     last: Option<Instant>,
     times: u32,
+    /// The pause is not shorter than this: what was said took its time on air.
+    least: Duration,
 }
 
 impl Pace {
     /// When it may be said again.
     fn again(&self, pause: Duration) -> Instant {
         let pause = pause.saturating_mul(2_u32.saturating_pow(self.times.min(16)));
-        let pause = pause.min(PAUSE_LONGEST);
+        let pause = pause.min(PAUSE_LONGEST).max(self.least);
         self.last.map_or(Instant(0), |last| last.after(pause))
+    }
+
+    /// It is said, under an earlier key.
+    fn note(&mut self, now: Instant, least: Duration) {
+        self.last = Some(now);
+        self.times = self.times.saturating_add(1);
+        self.least = least;
     }
 }
 
@@ -52,62 +63,61 @@ impl Pace {
 pub(super) struct Talk {
     /// When to list the statements that are known.
     pub(super) list: Option<Instant>,
+    /// When that was done last, under the current key.
     listed: Pace,
     /// Those who know other statements than this node does.
     pub(super) strangers: BTreeSet<NodeId>,
     /// Statements that somebody lacks.
     pub(super) statements: BTreeSet<StatementRef>,
-    told: Pace,
 }
 
 impl Talk {
-    /// Plans a list, unless one is planned.
-    fn list_by(&mut self, at: Instant, pause: Duration) {
-        let at = at.max(self.listed.again(pause));
-        self.list.get_or_insert(at);
-    }
-
     pub(super) fn note_stranger(&mut self, node: NodeId) {
         if self.strangers.len() < STRANGERS_MAX {
             self.strangers.insert(node);
         }
     }
-
-    /// Somebody came over to the current key: there may be more to come.
-    fn came_over(&mut self, node: NodeId) {
-        if self.strangers.remove(&node) {
-            self.listed.times = 0;
-            self.told.times = 0;
-            if self.strangers.is_empty() {
-                self.list = None;
-            }
-        }
-    }
 }
 
-/// What is said by radio under earlier keys.
+/// What is said by radio under earlier keys: at one pace, however many there are.
 #[derive(Debug, Default)]
-pub(super) struct EarlierTalk(BTreeMap<EpochId, Talk>);
+pub(super) struct EarlierTalk {
+    talks: BTreeMap<EpochId, Talk>,
+    listed: Pace,
+    told: Pace,
+}
 
 impl EarlierTalk {
     /// When something is due; statements go only when there is room for a message.
     pub(super) fn timeout(&self, pause: Duration, ready: bool) -> Option<Instant> {
-        let of = |talk: &Talk| {
-            let statements = ready && !talk.statements.is_empty();
-            let tell = statements.then(|| talk.told.again(pause));
-            talk.list.into_iter().chain(tell).min()
-        };
-        self.0.values().filter_map(of).min()
+        let list = self.talks.values().filter_map(|talk| talk.list).min();
+        let has_statements = ready && self.talks.values().any(|talk| !talk.statements.is_empty());
+        let list = list.map(|at| at.max(self.listed.again(pause)));
+        let tell = has_statements.then(|| self.told.again(pause));
+        list.into_iter().chain(tell).min()
     }
 
+    /// Somebody is heard under the current key: others may follow.
     pub(super) fn came_over(&mut self, node: NodeId) {
-        for talk in self.0.values_mut() {
-            talk.came_over(node);
+        let mut is_new = false;
+        for talk in self.talks.values_mut() {
+            if talk.strangers.remove(&node) {
+                is_new = true;
+                if talk.strangers.is_empty() {
+                    talk.list = None;
+                }
+            }
+        }
+        if is_new {
+            self.listed.times = 0;
+            self.told.times = 0;
         }
     }
 
     pub(super) fn strangers(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.0.values().flat_map(|talk| talk.strangers.iter().copied())
+        self.talks
+            .values()
+            .flat_map(|talk| talk.strangers.iter().copied())
     }
 }
 
@@ -121,14 +131,17 @@ impl Radio {
     fn talk_under(&mut self, under: Option<EpochId>) -> &mut Talk {
         match under {
             None => &mut self.talk,
-            Some(epoch) => self.earlier.0.entry(epoch).or_default(),
+            Some(epoch) => self.earlier.talks.entry(epoch).or_default(),
         }
     }
 
     /// Plans to list the statements that are known.
     pub(super) fn plan_list(&mut self, now: Instant, under: Option<EpochId>, jitter: Duration) {
-        let (at, pause) = (now.after(self.frames(1) + jitter), self.talk_pause());
-        self.talk_under(under).list_by(at, pause);
+        let mut at = now.after(self.frames(1) + jitter);
+        if under.is_none() {
+            at = at.max(self.talk.listed.again(self.talk_pause()));
+        }
+        self.talk_under(under).list.get_or_insert(at);
     }
 
     /// `epoch` is the current one now, after `before`. Those who were heard so far may not know of it.
@@ -138,19 +151,17 @@ impl Radio {
             neighbour.sent = Clock::new();
             self.aside.insert(node, neighbour);
         }
-        let again = self.earlier.0.remove(&epoch).unwrap_or_default();
-        let mut talk = std::mem::replace(&mut self.talk, again);
-        self.talk.listed.times = 0;
-        self.talk.told.times = 0;
+        self.earlier.talks.remove(&epoch);
+        let mut talk = std::mem::take(&mut self.talk);
+        self.earlier.listed = Pace::default();
+        self.earlier.told = Pace::default();
         if let Some(before) = before {
             for node in self.aside.keys() {
                 talk.note_stranger(*node);
             }
             talk.list = (!talk.strangers.is_empty())
                 .then(|| now.after(self.frames(1) + part(self.beacons(NEWS_WITHIN_BEACONS), rng)));
-            talk.listed = Pace::default();
-            talk.told = Pace::default();
-            self.earlier.0.insert(before, talk);
+            self.earlier.talks.insert(before, talk);
         }
         // What waits at the station goes with the key that it was meant for.
         self.pushed = None;
@@ -167,11 +178,11 @@ impl Radio {
         if !self.talk.statements.is_empty() {
             return Some((None, std::mem::take(&mut self.talk.statements)));
         }
-        let pause = self.talk_pause();
-        let is_due = |talk: &Talk| !talk.statements.is_empty() && talk.told.again(pause) <= now;
-        let (epoch, talk) = self.earlier.0.iter_mut().find(|(_, talk)| is_due(talk))?;
-        talk.told.last = Some(now);
-        talk.told.times = talk.told.times.saturating_add(1);
+        if self.earlier.told.again(self.talk_pause()) > now {
+            return None;
+        }
+        let mut talks = self.earlier.talks.iter_mut();
+        let (epoch, talk) = talks.find(|(_, talk)| !talk.statements.is_empty())?;
         Some((Some(*epoch), std::mem::take(&mut talk.statements)))
     }
 }
@@ -216,7 +227,10 @@ impl<S: Store> Engine<S> {
             here.talk_under(Some(under)).strangers.remove(&from);
             return Ok(());
         }
-        here.talk_under(Some(under)).note_stranger(from);
+        // Others may have got hold of the key; who is heard under the current one is not behind.
+        if self.membership.subjects().any(|subject| subject == from) && !here.neighbours.contains_key(&from) {
+            here.talk_under(Some(under)).note_stranger(from);
+        }
         match message {
             Ok(RadioMessage::StatementList(list)) => {
                 self.statement_list(now, radio, Some(under), from, &list);
@@ -226,7 +240,20 @@ impl<S: Store> Engine<S> {
                 revocations,
                 key_epochs,
             }) => {
-                if self.statements(now, from, &grants, &revocations, &key_epochs)? {
+                let trusted = |issuer: NodeId| !self.membership.is_revoked(issuer);
+                let grants = grants
+                    .into_iter()
+                    .filter(|bytes| Grant::decode(bytes).is_ok_and(|grant| trusted(NodeId(grant.issuer))));
+                let revocations = revocations.into_iter().filter(|bytes| {
+                    Revocation::decode(bytes).is_ok_and(|revocation| trusted(NodeId(revocation.issuer)))
+                });
+                let key_epochs = key_epochs.into_iter().filter(|bytes| {
+                    KeyEpoch::decode(bytes).is_ok_and(|statement| trusted(statement.issuer()))
+                });
+                // Should they stand all the same, they come again under the current key.
+                let (grants, revocations, key_epochs): (Vec<_>, Vec<_>, Vec<_>) =
+                    (grants.collect(), revocations.collect(), key_epochs.collect());
+                if self.statements(now, from, Some(under), &grants, &revocations, &key_epochs)? {
                     // Should it come again, it is looked at again.
                     let name = message_name(bytes);
                     self.actions.push_back(Action::Forget { radio, name });
@@ -251,12 +278,11 @@ impl<S: Store> Engine<S> {
         statements.is_subset(&known)
     }
 
-    /// Others heard these statements.
-    pub(super) fn statements_were_said(&mut self, said: &BTreeSet<StatementRef>) {
+    /// Others who have this key heard these statements.
+    pub(super) fn statements_were_said(&mut self, under: Option<EpochId>, said: &BTreeSet<StatementRef>) {
         for here in self.radios.by_id.values_mut() {
-            for talk in here.earlier.0.values_mut().chain([&mut here.talk]) {
-                talk.statements.retain(|statement| !said.contains(statement));
-            }
+            let talk = here.talk_under(under);
+            talk.statements.retain(|statement| !said.contains(statement));
         }
     }
 
@@ -276,19 +302,22 @@ impl<S: Store> Engine<S> {
             return;
         };
         let pause = here.talk_pause();
-        let at = now.instant.after(here.frames(1) + jitter);
-        let talk = here.talk_under(under);
-        talk.statements.extend(own.difference(&theirs));
+        here.talk_under(under).statements.extend(own.difference(&theirs));
         let lacking = theirs.difference(&own).next().is_some();
-        if !lacking {
-            talk.list = None;
-            return;
+        if under.is_some() {
+            // Others may lack what this one knows: a list that is planned stays so.
+            if lacking {
+                here.plan_list(now.instant, under, jitter);
+            }
+        } else if !lacking {
+            here.talk.list = None;
+        } else {
+            here.talk.note_stranger(from);
+            if here.talk.listed.again(pause) <= now.instant {
+                here.plan_list(now.instant, None, jitter);
+            }
+            self.listen(radio);
         }
-        talk.note_stranger(from);
-        if talk.listed.again(pause) <= now.instant {
-            talk.list_by(at, pause);
-        }
-        self.listen(radio);
     }
 
     pub(super) fn list_when_due(&mut self, now: Now, radio: LinkId) {
@@ -300,11 +329,14 @@ impl<S: Store> Engine<S> {
             here.talk.listed.last = Some(now.instant);
             due.push(None);
         }
-        for (epoch, talk) in &mut here.earlier.0 {
-            if talk.list.take_if(|at| *at <= now.instant).is_some() {
-                talk.listed.last = Some(now.instant);
-                talk.listed.times = talk.listed.times.saturating_add(1);
+        let pause = here.talk_pause();
+        if here.earlier.listed.again(pause) <= now.instant {
+            let mut talks = here.earlier.talks.iter_mut();
+            let found = talks.find(|(_, talk)| talk.list.is_some_and(|at| at <= now.instant));
+            if let Some((epoch, talk)) = found {
+                talk.list = None;
                 due.push(Some(*epoch));
+                here.earlier.listed.note(now.instant, Duration::ZERO);
             }
         }
         for under in due {
@@ -342,7 +374,12 @@ impl<S: Store> Engine<S> {
                 .map(|statement| statement.encode())
                 .collect(),
         };
-        self.broadcast_under(radio, under, slot, Lane::Entries, message.encode());
+        let message = message.encode();
+        if let Some(here) = self.radios.by_id.get_mut(&radio).filter(|_| under.is_some()) {
+            let least = here.patience(u32::try_from(message.len()).unwrap_or(u32::MAX));
+            here.earlier.told.note(now.instant, least * TOLD_SHARE);
+        }
+        self.broadcast_under(radio, under, slot, Lane::Entries, message);
         true
     }
 }
@@ -353,15 +390,17 @@ mod tests {
 
     #[test]
     fn whoever_asks_in_vain_is_answered_ever_more_rarely() {
-        let mut talk = Talk::default();
+        let mut earlier = EarlierTalk::default();
+        let epochs = [EpochId([1; 8]), EpochId([2; 8])];
         let (mut now, pause) = (Instant(0), Duration::from_secs(20));
         let mut answers = 0;
-        // Somebody asks every second, for a day.
+        // Somebody asks every second, for a day, under two keys.
         for _ in 0..86_400 {
-            talk.list_by(now, pause);
-            if talk.list.take_if(|at| *at <= now).is_some() {
-                talk.listed.last = Some(now);
-                talk.listed.times += 1;
+            for epoch in epochs {
+                earlier.talks.entry(epoch).or_default().list.get_or_insert(now);
+            }
+            if earlier.timeout(pause, false).is_some_and(|at| at <= now) {
+                earlier.listed.note(now, Duration::ZERO);
                 answers += 1;
             }
             now = now.after(Duration::from_secs(1));
@@ -369,9 +408,13 @@ mod tests {
         assert!((24..36).contains(&answers), "{answers}");
         // One who came over is followed by others.
         let node = NodeId([1; 32]);
-        talk.note_stranger(node);
-        talk.came_over(node);
-        talk.list_by(now, pause);
-        assert!(talk.list.is_some_and(|at| at <= now.after(pause)));
+        earlier.talks.entry(epochs[0]).or_default().note_stranger(node);
+        earlier.came_over(node);
+        earlier.talks.entry(epochs[0]).or_default().list = Some(now);
+        assert!(
+            earlier
+                .timeout(pause, false)
+                .is_some_and(|at| at <= now.after(pause))
+        );
     }
 }

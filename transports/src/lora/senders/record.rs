@@ -3,13 +3,15 @@
 //! ```text
 //! version 1 (1)   own generation (8)   for each sender: key (4), node (32), generation (8), counter (4)   checksum (8)
 //! ```
-//! Integers are big-endian. The checksum finds damage, not forgery: whoever writes to the disk has the key as well.
+//! The station itself is among the senders under a key for which it had to exceed a generation there. Integers are big-endian. The checksum finds damage, not forgery: whoever writes to the disk has the key as well.
 
 use super::{KEYS_MAX, SENDERS_MAX};
+use crate::PeerKey;
 
 const VERSION: u8 = 1;
 const HEARD_LEN: usize = 4 + 32 + 8 + 4;
-const HEARD_MAX: usize = KEYS_MAX * SENDERS_MAX;
+/// For each key the station itself, too.
+const HEARD_MAX: usize = KEYS_MAX * (SENDERS_MAX + 1);
 
 /// A sender, and what counts as heard of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,15 @@ pub struct SendersRecord {
 pub struct DamagedSenders;
 
 impl SendersRecord {
+    /// The generation that is noted of a node under a key.
+    pub(in crate::lora) fn generation_of(&self, key: [u8; 4], node: PeerKey) -> Option<u64> {
+        let heard = self
+            .heard
+            .iter()
+            .find(|heard| (heard.key, heard.node) == (key, node.0));
+        heard.map(|heard| heard.generation)
+    }
+
     /// The record as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];

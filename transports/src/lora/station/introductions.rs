@@ -70,7 +70,8 @@ impl Station {
     /// Those who are asked who they are tell it within this time. Some of them are not heard here: chance alone keeps them apart.
     fn answers_us(&self, now: Instant) -> u64 {
         let own = self.timing.airtime_us(INTRODUCTION_LEN).unwrap_or(0);
-        (self.neighbours(now).len() as u64 + UNHEARD) * self.spread_us().max(2 * own)
+        let neighbours = self.circles[0].neighbours(now).count();
+        (neighbours as u64 + UNHEARD) * self.spread_us().max(2 * own)
     }
 
     /// How long not to ask unknown voices again.
@@ -109,18 +110,20 @@ impl Station {
         self.pump(now);
     }
 
-    /// Somebody began anew, and takes the counters that may have been heard before for heard.
-    pub(super) fn leave_out_counters(&mut self) {
+    /// Somebody in the circle at this place began anew, and takes the counters that may have been heard before for heard.
+    pub(super) fn leave_out_counters(&mut self, circle: usize) {
         // Near the end, which no run reaches, one asks in vain rather than to count anew under the same key.
         if self.counter < u32::MAX / 2 {
             self.counter += COUNTER_LUMP;
         }
+        let name = self.circles[circle].name();
         for job in self.queue.iter_mut() {
-            if let Load::Object(object) = &mut job.load {
+            let is_theirs = job.under.map_or(circle == 0, |under| under == name);
+            if let (Load::Object(object), true) = (&mut job.load, is_theirs) {
                 object.renew();
             }
         }
-        for sent in &mut self.lingering {
+        for sent in self.lingering.iter_mut().filter(|_| circle == 0) {
             sent.object.renew();
         }
     }
@@ -134,7 +137,7 @@ impl Station {
         };
         let told = self.corrected.is_some_and(|last| now.us_since(last) < pause_us);
         if !told && self.correct.is_none() {
-            let spread = (self.neighbours(now).len() as u64 + 1) * self.spread_us();
+            let spread = (self.circles[0].neighbours(now).count() as u64 + 1) * self.spread_us();
             let planned = Planned {
                 at: now.after_us(self.random_below(spread)),
                 under: self.circles[circle].name(),
@@ -144,24 +147,25 @@ impl Station {
         }
     }
 
-    /// Somebody tells which generation a node has to exceed: this one, or one that it need not be told again.
-    pub(super) fn corrected(&mut self, now: Instant, peer: PeerKey, generation: u64) {
-        self.correct.take_if(|(_, behind, _)| *behind == peer);
-        if peer != self.node || generation <= self.generation {
+    /// Somebody tells which generation a node has to exceed in the circle at this place: this one, or one that it need not be told again.
+    pub(super) fn corrected(&mut self, now: Instant, circle: usize, peer: PeerKey, generation: u64) {
+        let name = self.circles[circle].name();
+        self.correct
+            .take_if(|(planned, behind, _)| (planned.under, *behind) == (name, peer));
+        if peer != self.node || generation <= self.circles[circle].generation() {
             return;
         }
-        self.generation = above(generation, &mut self.rng);
-        for circle in &mut self.circles {
-            circle.begin_generation(self.node, self.generation);
-        }
+        self.circles[circle].begin_generation(self.node, generation, &mut self.rng);
         // Counters go on, so that none meets the new key twice.
         self.senders_changed = true;
-        self.leave_out_counters();
-        self.introduce = Some(Planned {
-            at: now,
-            under: self.circles[0].name(),
-            again: true,
-        });
+        self.leave_out_counters(circle);
+        if self.may_introduce(circle) {
+            self.introduce = Some(Planned {
+                at: now,
+                under: name,
+                again: true,
+            });
+        }
     }
 
     /// Says whether the turn is taken: by a frame, or by the wait for one.
@@ -171,7 +175,9 @@ impl Station {
         };
         let own = Introduction {
             node: self.node.0,
-            generation: self.generation,
+            generation: self
+                .circle(Some(planned.under))
+                .map_or(0, |at| self.circles[at].generation()),
             counter: self.counter,
             again: planned.again,
             of_another: false,
@@ -184,7 +190,8 @@ impl Station {
                 self.circles[circle].introduced = Some(now);
             }
             if !planned.again {
-                self.outputs.push_back(StationOutput::Introduced { under });
+                self.outputs
+                    .push_back(StationOutput::Introduced { from: None, under });
             }
         }
         attempt != Attempt::NotNow
@@ -222,12 +229,12 @@ impl Station {
         }
         let mut nonce = [0; 13];
         self.rng.fill_bytes(&mut nonce);
-        // A key that is here no more has nobody to be introduced to.
-        if let Some(circle) = self.circle(Some(planned.under)) {
-            let senders = &self.circles[circle].senders;
-            let sealed = introduction.seal(senders.introduction_key(), senders.key().epoch(), nonce);
-            self.transmit(now, sealed, None);
-        }
+        let Some(circle) = self.circle(Some(planned.under)) else {
+            return Attempt::NotNow;
+        };
+        let senders = &self.circles[circle].senders;
+        let sealed = introduction.seal(senders.introduction_key(), senders.key().epoch(), nonce);
+        self.transmit(now, sealed, None);
         Attempt::Sent
     }
 }
@@ -245,6 +252,6 @@ enum Attempt {
 
 /// A generation that no frame was sealed with yet, above `last`.
 pub(super) fn above(last: u64, rng: &mut ChaCha8Rng) -> u64 {
-    last.min(GENERATION_MAX)
-        .saturating_add(1 + u64::from(rng.next_u32()))
+    last.saturating_add(1 + u64::from(rng.next_u32()))
+        .min(GENERATION_MAX)
 }
