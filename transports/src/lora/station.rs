@@ -619,7 +619,10 @@ impl Station {
                     self.pump(now);
                     return;
                 }
+                // Each has counters left out.
+                Opened::Corrected { .. } if !may_learn => return,
                 Opened::Corrected { peer, generation } => {
+                    self.circles[at].learned = Some(now);
                     self.corrected(now, at, peer, generation);
                     self.pump(now);
                     return;

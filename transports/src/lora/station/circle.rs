@@ -23,7 +23,7 @@ pub(super) struct Circle {
     generation: u64,
     /// When this station said there who it is.
     pub(super) introduced: Option<Instant>,
-    /// When it learned of somebody, or of a start of somebody, last.
+    /// When it learned of somebody, or of a start of somebody, or was told a generation to exceed, last.
     pub(super) learned: Option<Instant>,
 }
 
