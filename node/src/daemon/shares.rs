@@ -401,15 +401,17 @@ impl Shares {
         }
         self.reconcile().await?;
         let node = self.node(space).await?;
-        let mut members = self.0.membership(&node)?.ok_or(ShareError::TooEarly)?;
+        let mut members = self.members(space, &node)?;
         if let Some(guest) = guest {
-            let may = members.granted_still(guest.key).map(may_write);
-            if may == Some(writes) && guest.devices == card.devices {
+            // Its grant may be on its way here.
+            let granted = members.granted_still(guest.key).map_or(guest.writes, may_write);
+            let stands = !members.is_revoked(guest.key) && granted == writes;
+            if stands && guest.devices == card.devices {
                 return Ok((called, guest.invitation));
             }
             // The old key counts no more; the user gets another.
             self.take_back(&own, card.owner, guest.key).await?;
-            members = self.0.membership(&node)?.ok_or(ShareError::TooEarly)?;
+            members = self.members(space, &node)?;
         }
         let key = next_guest_key(&own.key, card.owner, &members);
         let now = self.0.host.clock.now().wall;
@@ -499,11 +501,17 @@ impl Shares {
         Ok(Some(gone))
     }
 
+    /// The members of a share; nobody yet, of one that was just made.
+    fn members(&self, space: OwnerId, node: &Node) -> Result<Membership> {
+        let members = self.0.membership(node)?;
+        Ok(members.unwrap_or_else(|| Membership::new(space)))
+    }
+
     /// Takes back a user's keys, and with them all that they signed.
     async fn take_back(&self, own: &OwnShare, guest: OwnerId, noted: NodeId) -> Result<()> {
         let space = own.key.owner_id();
         let node = self.node(space).await?;
-        let members = self.0.membership(&node)?.ok_or(ShareError::TooEarly)?;
+        let members = self.members(space, &node)?;
         for key in guest_keys(&own.key, guest, noted, &members) {
             let now = self.0.host.clock.now().wall;
             let revocation = Revocation::issue(space, key, now, Vec::new(), &own.key);
