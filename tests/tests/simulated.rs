@@ -36,6 +36,9 @@ const COMPARED: [&str; 6] = [
 const ACQUAINTED_MAX: Duration = Duration::from_secs(120);
 /// How often a node is asked whether something arrived.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// On a machine that does other things as well a process is late now and then, so that two speak at once. What is repaired then is part of no simulated
+/// run; a simulator that is wrong about it is so each time. Such a run is played again, until it is the third.
+const PLAYS_MAX: usize = 3;
 /// Kinds of frames, by the first three bits of each (docs/radio.md).
 const KINDS: [&str; 5] = ["introduction", "message", "fragment", "poll", "status"];
 
@@ -56,6 +59,11 @@ impl Outcome {
         *self.frames.entry(kind).or_default() += 1.0;
         self.bytes += bytes as f64;
         self.airtime_s += airtime_us as f64 / 1e6;
+    }
+
+    /// Somebody asked for what it lacked.
+    fn repaired(&self) -> bool {
+        self.frames.get("status").is_some_and(|count| *count > 0.0)
     }
 
     fn arrived(&mut self, operation: usize, delay_s: f64) {
@@ -329,16 +337,23 @@ fn the_simulator_foretells_what_three_real_processes_do() {
     let scenario = scenario();
     let simulated: Vec<Outcome> = SEEDS.map(|seed| simulate(&scenario, seed)).collect();
     let operations = operations(&scenario, scenario.seed);
-    let desk = Desk::new(&scenario);
-    desk.acquaint();
-    let real = desk.play(&operations, Duration::from_micros(operations[0].at_us));
-    drop(desk);
-    let (table, too_different) = compare(&simulated, &real);
-    println!("{table}");
-    assert!(
-        too_different.is_empty(),
-        "too different: {too_different:?}\n{table}"
-    );
+    for play in 1.. {
+        let desk = Desk::new(&scenario);
+        desk.acquaint();
+        let real = desk.play(&operations, Duration::from_micros(operations[0].at_us));
+        drop(desk);
+        let (table, too_different) = compare(&simulated, &real);
+        println!("play {play}\n{table}");
+        if too_different.is_empty() {
+            return;
+        }
+        let is_another_run = real.repaired() && !simulated.iter().any(Outcome::repaired);
+        assert!(
+            is_another_run && play < PLAYS_MAX,
+            "too different: {too_different:?}\n{table}"
+        );
+        println!("two spoke at once, and nobody did in the simulated runs: played again");
+    }
 }
 
 /// Both side by side, and what differs too much.
