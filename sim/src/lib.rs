@@ -24,7 +24,7 @@ pub mod scenario;
 pub mod workload;
 mod world;
 
-pub use node::{BodySizes, Node, Role};
+pub use node::{BodySizes, Node, Role, owner_key};
 pub use world::{
     Acknowledged, Backup, Chronicle, DISK_FREE, Described, Faults, Impairment, Misdeed, Newcomer, NodeIndex,
     Planted, Ppm, SimModem, WireQuality, World,

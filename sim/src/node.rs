@@ -52,12 +52,17 @@ pub(crate) struct StoredBody {
     pub(crate) chunk_keys: Vec<ChunkKey>,
 }
 
+/// The key of the owner of a space, by the space's number.
+pub fn owner_key(number: usize) -> KeyPair {
+    let mut seed = [255; 32];
+    seed[..8].copy_from_slice(&(number as u64).to_le_bytes());
+    KeyPair::from_seed(&seed)
+}
+
 impl Space {
     /// The space of an owner, with a grant for each of these devices.
     pub(crate) fn new(number: usize, devices: &[(String, KeyPair, Capabilities)]) -> Self {
-        let mut seed = [255; 32];
-        seed[..8].copy_from_slice(&(number as u64).to_le_bytes());
-        let owner = KeyPair::from_seed(&seed);
+        let owner = owner_key(number);
         let mut membership = Membership::new(owner.owner_id());
         for (name, key, capabilities) in devices {
             let grant = Grant::issue(

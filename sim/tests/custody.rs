@@ -6,7 +6,7 @@ use std::time::Duration;
 use cairn::mesh::{Command, CommandError, Precondition, Reply};
 use cairn::model::{Capabilities, DocumentPath, Grant, KeyPair, Revocation, WallTime};
 use cairn_sim::medium::{Medium, MediumConfig};
-use cairn_sim::{Newcomer, Role, SimModem, World, laws};
+use cairn_sim::{Newcomer, Role, SimModem, World, laws, owner_key};
 use cairn_transports::lora::Region;
 
 /// The devices of one owner, who has a radio on each.
@@ -17,9 +17,7 @@ const ALL: [usize; NODES] = [0, 1, 2, 3, 4, 5];
 
 /// The owner of the first space of every world.
 fn owner() -> KeyPair {
-    let mut seed = [255; 32];
-    seed[..8].copy_from_slice(&0_u64.to_le_bytes());
-    KeyPair::from_seed(&seed)
+    owner_key(0)
 }
 
 fn world(seed: u64) -> World {

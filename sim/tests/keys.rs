@@ -10,15 +10,13 @@ use cairn::model::{
 use cairn::seal::{Contents, EpochKey};
 use cairn::space::View;
 use cairn::store::Store;
-use cairn_sim::{Newcomer, Role, World, laws};
+use cairn_sim::{Newcomer, Role, World, laws, owner_key};
 
 const A_WHILE: Duration = Duration::from_secs(90);
 
 /// The owner of the first space of every world.
 fn owner() -> KeyPair {
-    let mut seed = [255; 32];
-    seed[..8].copy_from_slice(&0_u64.to_le_bytes());
-    KeyPair::from_seed(&seed)
+    owner_key(0)
 }
 
 fn path(name: &str) -> DocumentPath {
@@ -51,13 +49,7 @@ fn membership(world: &World, node: usize) -> Membership {
 
 /// `by` revokes `subject`, with the owner's key.
 fn revoke(world: &mut World, by: usize, subject: usize) {
-    let subject = id(world, subject);
-    let known = membership(world, by);
-    let kept = known.statements_of(subject);
-    let revocation = Revocation::issue(known.space(), subject, WallTime(2), kept, &owner());
-    world
-        .command(by, &path("none"), Command::Revoke(revocation))
-        .unwrap();
+    world.revoke(by, subject).unwrap();
     world.run(Duration::from_secs(1)).unwrap();
 }
 

@@ -3,18 +3,10 @@
 
 use std::time::Duration;
 
-use cairn::mesh::Command;
-use cairn::model::{DocumentPath, EpochId, KeyPair, Membership, NodeId, Revocation, WallTime};
+use cairn::model::{DocumentPath, EpochId};
 use cairn::seal::EpochKey;
 use cairn_sim::{SimModem, World, laws};
 use cairn_transports::lora::Region;
-
-/// The owner of the first space of every world.
-fn owner() -> KeyPair {
-    let mut seed = [255; 32];
-    seed[..8].copy_from_slice(&0_u64.to_le_bytes());
-    KeyPair::from_seed(&seed)
-}
 
 fn path(name: &str) -> DocumentPath {
     name.parse().unwrap()
@@ -43,24 +35,10 @@ fn put(world: &mut World, node: usize, name: &str, body: &[u8]) {
     assert!(world.store(node, &path(name), body, within).unwrap(), "{name}");
 }
 
-fn id(world: &World, node: usize) -> NodeId {
-    world.nodes[node].key.node_id()
-}
-
-fn membership(world: &World, node: usize) -> Membership {
-    world.nodes[node].engine.as_ref().unwrap().membership().clone()
-}
-
 /// `by` revokes `subject`, with the owner's key. The subject counts for nothing from now on.
 fn revoke(world: &mut World, by: usize, subject: usize) {
     world.leave_out(subject);
-    let subject = id(world, subject);
-    let known = membership(world, by);
-    let kept = known.statements_of(subject);
-    let revocation = Revocation::issue(known.space(), subject, WallTime(2), kept, &owner());
-    world
-        .command(by, &path("/private/notes/none"), Command::Revoke(revocation))
-        .unwrap();
+    world.revoke(by, subject).unwrap();
     world.run(Duration::from_secs(1)).unwrap();
 }
 

@@ -53,6 +53,13 @@ fn space(devices: &[&KeyPair]) -> Membership {
     space
 }
 
+/// The owner shuts a device out; what it said of others stands.
+fn revocation(membership: &Membership, device: &KeyPair) -> Revocation {
+    let (space, device) = (owner().owner_id(), device.node_id());
+    let kept = membership.statements_of(device);
+    Revocation::issue(space, device, WallTime(START_MS), kept, &owner())
+}
+
 /// A node whose neighbours are the test.
 struct Victim {
     engine: Engine<MemoryStore>,
@@ -492,14 +499,7 @@ fn a_stolen_device_that_says_again_what_it_said_changes_nothing() {
     victim.put("old", b"another text, that takes its place");
 
     // It is revoked, and everything goes on. Then it says all of it again.
-    let kept = membership.statements_of(thief.node_id());
-    let revocation = Revocation::issue(
-        owner().owner_id(),
-        thief.node_id(),
-        WallTime(START_MS),
-        kept,
-        &owner(),
-    );
+    let revocation = revocation(&membership, &thief);
     victim.handle(Event::Command {
         request: RequestId(99),
         command: Box::new(Command::Revoke(revocation)),
@@ -661,14 +661,7 @@ fn by_radio_a_stolen_device_that_poses_as_another_changes_nothing() {
 
     // The thief is shut out: another key is the current one.
     let known = victim.engine.membership().clone();
-    let kept = known.statements_of(thief.node_id());
-    let revocation = Revocation::issue(
-        owner().owner_id(),
-        thief.node_id(),
-        WallTime(START_MS),
-        kept,
-        &owner(),
-    );
+    let revocation = revocation(&known, &thief);
     let actions = victim.handle(Event::Command {
         request: RequestId(77),
         command: Box::new(Command::Revoke(revocation)),
@@ -759,14 +752,7 @@ fn whoever_has_a_radio_changes_keys_once_somebody_is_shut_out() {
     let (device, other, thief) = (key(2), key(3), key(4));
     let members = space(&[&device, &other, &thief]);
     let mut shut = members.clone();
-    let revocation = Revocation::issue(
-        owner().owner_id(),
-        thief.node_id(),
-        WallTime(START_MS),
-        members.statements_of(thief.node_id()),
-        &owner(),
-    );
-    shut.add_revocation(revocation).unwrap();
+    shut.add_revocation(revocation(&members, &thief)).unwrap();
     for has_radio in [true, false] {
         let mut victim = Victim::new(&device, &members, 1);
         if has_radio {

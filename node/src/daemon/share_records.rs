@@ -8,7 +8,7 @@
 //! ```
 //! They are for no token and in no archive; the recovery phrase brings them back with the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -21,7 +21,7 @@ use super::{Node, NodeError};
 use crate::mesh::{Command, CommandError, Delete, Precondition};
 use crate::model::access::INTERNAL;
 use crate::model::{Capabilities, DocumentName, DocumentPath, FolderPath, KeyPair, NodeId, OwnerId, codec};
-use crate::service::{Lookup, ReadError, UploadError};
+use crate::service::{Body, Lookup, ReadError, UploadError};
 use crate::space::{FolderVersion, View};
 use crate::store::Store as _;
 
@@ -78,7 +78,7 @@ type GuestWire = (u8, String, NodeId, bool, Vec<NodeId>, String);
 pub(super) struct ShareRecord {
     pub(super) own: Option<OwnShare>,
     /// The movers of all concurrent versions of that record: several, if devices of the user shared the folder apart from one another.
-    pub(super) sharers: Vec<NodeId>,
+    pub(super) sharers: BTreeSet<NodeId>,
     pub(super) guests: BTreeMap<OwnerId, Guest>,
     pub(super) admission: Option<Admission>,
 }
@@ -100,8 +100,14 @@ impl ShareRecord {
 pub(super) type ShareMap = BTreeMap<OwnerId, ShareRecord>;
 /// The names under which cards are kept, and the cards, by their users.
 pub(super) type CardMap = BTreeMap<OwnerId, (String, Card)>;
-/// Bodies of records, by what follows the root in their paths: the version that counts, and those that are concurrent with it.
-type Bodies = BTreeMap<String, Vec<Zeroizing<Vec<u8>>>>;
+/// A record: the version that counts, and those that are concurrent with it.
+struct Versions {
+    body: Zeroizing<Vec<u8>>,
+    others: Vec<Zeroizing<Vec<u8>>>,
+}
+
+/// Records, by what follows the root in their paths.
+type Bodies = BTreeMap<String, Versions>;
 
 /// The records of a user, in the user's own space.
 #[derive(Clone)]
@@ -136,24 +142,17 @@ impl ShareRecords {
             let Lookup::Found(found) = documents.document(&path)? else {
                 continue;
             };
-            let mut versions = Vec::new();
-            for head in &found.heads {
-                if head.dot != found.dot
-                    && let Lookup::Found(other) = documents.sibling(&path, head.dot)?
-                {
-                    versions.extend(other.body);
-                }
-            }
-            let Some(body) = found.body else {
+            let Some(body) = read_whole(found.body)? else {
                 continue;
             };
-            versions.insert(0, body);
-            versions.retain(|body| body.len() <= RECORD_LEN_MAX as u64);
-            let read = versions
-                .iter()
-                .map(|body| Ok(Zeroizing::new(body.read_at(0)?)))
-                .collect::<Result<Vec<_>, ReadError>>()?;
-            bodies.insert(path.as_str()[INTERNAL.len()..].to_owned(), read);
+            let mut others = Vec::new();
+            for head in found.heads.iter().filter(|head| head.dot != found.dot) {
+                if let Lookup::Found(other) = documents.sibling(&path, head.dot)? {
+                    others.extend(read_whole(other.body)?);
+                }
+            }
+            let name = path.as_str()[INTERNAL.len()..].to_owned();
+            bodies.insert(name, Versions { body, others });
         }
         Ok(bodies)
     }
@@ -262,9 +261,8 @@ impl ShareRecords {
 
 fn cards(bodies: &Bodies) -> CardMap {
     let mut cards = BTreeMap::new();
-    for (name, versions) in bodies {
+    for (name, Versions { body, .. }) in bodies {
         if let Some(owner) = name.strip_prefix("users/")
-            && let Some(body) = versions.first()
             && let Some((_, called, text)) = read::<(u8, String, String)>(body)
             && let Ok(card) = Card::decode(&text)
             && card.owner.to_string() == owner
@@ -277,10 +275,7 @@ fn cards(bodies: &Bodies) -> CardMap {
 
 fn shares(bodies: &Bodies) -> ShareMap {
     let mut shares = ShareMap::new();
-    for (name, versions) in bodies {
-        let Some(body) = versions.first() else {
-            continue;
-        };
+    for (name, Versions { body, others }) in bodies {
         let items: Vec<&str> = name.split('/').collect();
         let ["shares", space, rest @ ..] = &items[..] else {
             continue;
@@ -299,10 +294,9 @@ fn shares(bodies: &Bodies) -> ShareMap {
                 };
                 let record = shares.entry(space).or_default();
                 record.own = own(body);
-                let mut sharers: Vec<NodeId> = versions.iter().filter_map(own).map(|own| own.mover).collect();
-                sharers.sort_unstable();
-                sharers.dedup();
-                record.sharers = sharers;
+                let versions = record.own.clone().into_iter();
+                let versions = versions.chain(others.iter().filter_map(own));
+                record.sharers = versions.map(|own| own.mover).collect();
             }
             ["admission"] => {
                 let admission = Admission::decode(body).filter(|admission| admission.space == space);
@@ -332,6 +326,12 @@ fn shares(bodies: &Bodies) -> ShareMap {
 fn path(name: &str) -> Result<DocumentPath, ShareRecordError> {
     let path = format!("{INTERNAL}{name}");
     DocumentPath::parse(&path).map_err(|_| ShareRecordError::Path(path))
+}
+
+/// What a record says, unless it is longer than any.
+fn read_whole(body: Option<Body>) -> Result<Option<Zeroizing<Vec<u8>>>, ReadError> {
+    let body = body.filter(|body| body.len() <= RECORD_LEN_MAX as u64);
+    body.map(|body| Ok(Zeroizing::new(body.read_at(0)?))).transpose()
 }
 
 fn read<T: Serialize + DeserializeOwned>(body: &[u8]) -> Option<T> {

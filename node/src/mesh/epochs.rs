@@ -42,12 +42,14 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
+    fn must_begin_epoch(&self, now: Now) -> bool {
+        let ends = |current| self.membership.must_end(current);
+        self.config.key.current_epoch().is_some_and(ends) && self.membership.may_hand_on(self.node, now.wall)
+    }
+
     /// Begins the next epoch, if somebody has the key of this one who may read no more, and if this node may.
     pub(super) fn begin_epoch_when_due(&mut self, now: Now) -> Result<()> {
-        let Some(current) = self.config.key.current_epoch() else {
-            return Ok(());
-        };
-        if !self.membership.must_end(current) || !self.membership.may_hand_on(self.node, now.wall) {
+        if !self.must_begin_epoch(now) {
             return Ok(());
         }
         let earlier = self.membership.epochs_to_hand_on(&self.config.key.known_epochs());
@@ -106,12 +108,9 @@ impl<S: Store> Engine<S> {
             .collect()
     }
 
-    /// Frames are sealed with a key that somebody has who was shut out: of what is said by radio nobody else is the judge.
+    /// By radio every frame, and not only what is sealed next, is sealed with a key that somebody has who was shut out.
     fn must_begin_for_radio(&self, now: Now) -> bool {
-        let ends = |current| self.membership.must_end(current);
-        !self.radios.is_empty()
-            && self.config.key.current_epoch().is_some_and(ends)
-            && self.membership.may_hand_on(self.node, now.wall)
+        !self.radios.is_empty() && self.must_begin_epoch(now)
     }
 
     fn plan_handing_on(&mut self, now: Now) {
@@ -133,7 +132,7 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         self.hand_on_at = None;
-        if self.must_begin_for_radio(now) {
+        if !self.radios.is_empty() {
             self.begin_epoch_when_due(now)?;
         }
         for (epoch, readers) in self.readers_without_key(now) {

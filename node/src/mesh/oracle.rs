@@ -286,7 +286,7 @@ impl Oracle {
         self.sealing(|keys| keys.space.current()?.seal(place, body).ok())
     }
 
-    /// Seals a body as its writer did, who sent it as it was. `None`: the first epoch's key is not here.
+    /// Seals a body as its writer did, who sent it as it was. `None`: the key of that epoch is not here.
     pub(super) fn seal_again(&self, epoch: EpochId, place: &Place, body: &Body) -> Option<Sealed> {
         self.sealing(|keys| keys.space.get(epoch)?.seal(place, body).ok())
     }

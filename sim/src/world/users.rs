@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use cairn::mesh::{Command, CommandResult, Delete, EngineError, Event, Precondition, Put, RequestId};
-use cairn::model::{DocumentPath, ETag};
+use cairn::model::{DocumentPath, ETag, Revocation, WallTime};
 
 use super::{NodeIndex, World};
 use crate::laws;
+use crate::node::owner_key;
 
 impl World {
     /// A user stores a document. Gives the request, whose reply [`Self::reply`] has once it is there.
@@ -81,6 +82,20 @@ impl World {
         let command = Box::new(command);
         self.handle(node, Event::Command { request, command })?;
         Ok(request)
+    }
+
+    /// A node shuts another one out of its space, with the owner's key; what that one said of others stands.
+    pub fn revoke(&mut self, by: NodeIndex, other: NodeIndex) -> Result<(), EngineError> {
+        let (owner, subject) = (owner_key(self.nodes[by].space), self.nodes[other].key.node_id());
+        let Some(engine) = &self.nodes[by].engine else {
+            return Ok(());
+        };
+        let kept = engine.membership().statements_of(subject);
+        let revocation = Revocation::issue(owner.owner_id(), subject, WallTime(2), kept, &owner);
+        let request = RequestId(self.next_request);
+        self.next_request += 1;
+        let command = Box::new(Command::Revoke(revocation));
+        self.handle(by, Event::Command { request, command })
     }
 
     /// How a request ended, if it did.

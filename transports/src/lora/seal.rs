@@ -1,7 +1,8 @@
 //! Frames are encrypted and authenticated under keys that the members of a space share.
 //!
-//! A [`SpaceKey`] is what members know and nobody else; when one of them is shut out, the others get another. Of it every sender has a frame key of its own for each *generation*, which it draws
-//! anew whenever its radio starts: so a counter that begins at 0 never meets the same key twice, whatever a restored disk remembers.
+//! A [`SpaceKey`] is what members know and nobody else; when one of them is shut out, the others get another. Of it every sender has a
+//! frame key of its own for each *generation*, which it draws anew whenever its radio starts: so a counter that begins at 0 never meets the
+//! same key twice, whatever a restored disk remembers.
 //! Frames are sealed by AES-256 in CCM with a tag of 8 bytes (RFC 3610; the length of RFC 6655's `CCM_8`): a radio that hears ten frames
 //! a second would have to be lied to for 10^10 years until one forgery is to be expected. Who sent a frame is known as far as members do
 //! not pose as one another; what changes a space is signed as well.

@@ -43,15 +43,16 @@ const WHO_PAUSE_LONGEST_US: u64 = 3_600_000_000;
 const UNHEARD: u64 = 12;
 /// One introduces oneself to those who ask at most so often, and that for each two neighbours.
 const INTRODUCE_PAUSE_US: u64 = 10_000_000;
-/// An object for those who have an earlier key goes out so many times over, repair included, with some polls; then it is given up.
+/// And so often to those who ask under an earlier key: some of them may have been shut out.
+const INTRODUCE_EARLIER_PAUSE_US: u64 = 600_000_000;
+/// An object for those who have an earlier key goes out so many times over, repair included; then it is given up.
 const EARLIER_TIMES: u32 = 3;
-const POLLS: u32 = 12;
+/// With so many frames more, for polls.
+const EARLIER_POLLS: u32 = 12;
 /// Under all earlier keys together so many statuses are sent in an hour.
 const EARLIER_STATUSES: usize = 30;
 /// Under an earlier key whoever is not known is taken in at most so often.
 const EARLIER_LEARN_PAUSE_US: u64 = 30_000_000;
-/// And so often to those who ask under an earlier key: some of them may have been shut out.
-const INTRODUCE_EARLIER_PAUSE_US: u64 = 600_000_000;
 /// Objects that were sent are kept for late statuses.
 const LINGERING_MAX: usize = 4;
 /// The airtime of so long decides how long a modem makes its frames wait.
@@ -469,7 +470,7 @@ impl Station {
         let taken = load.is_some_and(|load| {
             // Those who have an earlier key may ask for ever.
             let frames_left = match (&load, under) {
-                (Load::Object(object), Some(_)) => EARLIER_TIMES * object.frames() as u32 + POLLS,
+                (Load::Object(object), Some(_)) => EARLIER_TIMES * object.frames() as u32 + EARLIER_POLLS,
                 _ => u32::MAX,
             };
             self.queue.put(Job {

@@ -501,7 +501,8 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Takes in grants, revocations and key epochs. Says whether some of them were not.
+    /// Takes in grants, revocations and key epochs. Says whether some of them were not. Of what came under an earlier key nothing counts that somebody
+    /// signed who is shut out: should it stand all the same, it comes again under the current one.
     pub(super) fn statements(
         &mut self,
         now: Now,
@@ -512,18 +513,26 @@ impl<S: Store> Engine<S> {
         key_epochs: &[Vec<u8>],
     ) -> Result<bool> {
         let mut theirs = self.membership.clone();
-        let revocations: Vec<Revocation> = revocations
+        let counts = |issuer: NodeId| under.is_none() || !self.membership.is_revoked(issuer);
+        let mut grants: Vec<Grant> = grants
+            .iter()
+            .filter_map(|bytes| Grant::decode(bytes).ok())
+            .collect();
+        grants.retain(|grant| counts(NodeId(grant.issuer)));
+        let mut revocations: Vec<Revocation> = revocations
             .iter()
             .filter_map(|bytes| Revocation::decode(bytes).ok())
             .collect();
-        let key_epochs: Vec<KeyEpoch> = key_epochs
+        revocations.retain(|revocation| counts(NodeId(revocation.issuer)));
+        let mut key_epochs: Vec<KeyEpoch> = key_epochs
             .iter()
             .filter_map(|bytes| KeyEpoch::decode(bytes).ok())
             .collect();
+        key_epochs.retain(|statement| counts(statement.issuer()));
         // An issuer may be known only by a grant further on.
         for _ in 0..2 {
-            for grant in grants.iter().filter_map(|bytes| Grant::decode(bytes).ok()) {
-                let _ = theirs.add_grant(grant);
+            for grant in &grants {
+                let _ = theirs.add_grant(grant.clone());
             }
             for revocation in &revocations {
                 let _ = theirs.add_revocation(revocation.clone());
@@ -536,7 +545,6 @@ impl<S: Store> Engine<S> {
         // Others heard the same.
         let said: BTreeSet<StatementRef> = grants
             .iter()
-            .filter_map(|bytes| Grant::decode(bytes).ok())
             .map(|grant| grant.id().short())
             .chain(revocations.iter().map(|revocation| revocation.id().short()))
             .chain(key_epochs.iter().map(|statement| statement.id().short()))

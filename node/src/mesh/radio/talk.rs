@@ -15,7 +15,7 @@ use super::speak::message_name;
 use super::trickle::part;
 use crate::mesh::engine::{Engine, Result};
 use crate::mesh::{Action, Lane, LinkId};
-use crate::model::{Clock, EpochId, Grant, Instant, KeyEpoch, NodeId, Now, Revocation};
+use crate::model::{Clock, EpochId, Instant, NodeId, Now};
 use crate::store::Store;
 use rand_chacha::ChaCha8Rng;
 
@@ -240,19 +240,6 @@ impl<S: Store> Engine<S> {
                 revocations,
                 key_epochs,
             }) => {
-                let trusted = |issuer: NodeId| !self.membership.is_revoked(issuer);
-                let grants = grants
-                    .into_iter()
-                    .filter(|bytes| Grant::decode(bytes).is_ok_and(|grant| trusted(NodeId(grant.issuer))));
-                let revocations = revocations.into_iter().filter(|bytes| {
-                    Revocation::decode(bytes).is_ok_and(|revocation| trusted(NodeId(revocation.issuer)))
-                });
-                let key_epochs = key_epochs.into_iter().filter(|bytes| {
-                    KeyEpoch::decode(bytes).is_ok_and(|statement| trusted(statement.issuer()))
-                });
-                // Should they stand all the same, they come again under the current key.
-                let (grants, revocations, key_epochs): (Vec<_>, Vec<_>, Vec<_>) =
-                    (grants.collect(), revocations.collect(), key_epochs.collect());
                 if self.statements(now, from, Some(under), &grants, &revocations, &key_epochs)? {
                     // Should it come again, it is looked at again.
                     let name = message_name(bytes);

@@ -3,7 +3,8 @@
 //! ```text
 //! version 1 (1)   own generation (8)   for each sender: key (4), node (32), generation (8), counter (4)   checksum (8)
 //! ```
-//! The station itself is among the senders under a key for which it had to exceed a generation there. Integers are big-endian. The checksum finds damage, not forgery: whoever writes to the disk has the key as well.
+//! The station itself is among the senders under a key under which it had to exceed a generation. Integers are big-endian. The checksum
+//! finds damage, not forgery: whoever writes to the disk has the key as well.
 
 use super::{KEYS_MAX, SENDERS_MAX};
 use crate::PeerKey;
